@@ -1,0 +1,489 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/config.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <grp.h>
+#include <ini.h>
+#include <limits.h>
+#include <pwd.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define CONNECTIONS_MAX_DEFAULT 512
+
+/* What a file's reading carries along. */
+struct reading {
+    struct config *config;
+    enum config_scope scope;
+    config_report_fn *report;
+    void *userdata;
+    bool invalid;
+    bool out_of_memory;
+
+    const char *file;
+    FILE *stream;
+    unsigned line;
+    char backoff_at[PATH_MAX + 16]; /* "file:line" of the last [BackOff] assignment */
+};
+
+static void report(struct reading *reading, bool is_warning, const char *format, ...) PRINTF(3, 4);
+
+static void report(struct reading *reading, bool is_warning, const char *format, ...)
+{
+    char *message = NULL;
+    va_list args;
+
+    if (!is_warning)
+        reading->invalid = true;
+    if (!reading->report)
+        return;
+    va_start(args, format);
+    int n = vasprintf(&message, format, args);
+    va_end(args);
+    if (n >= 0)
+        reading->report(reading->userdata, is_warning, message);
+    free(message);
+}
+
+/*
+ * The kinds of values. Each parser gets the member that the table names, and returns 0, -EINVAL
+ * (the value is not what the table says it must be) or -ENOMEM.
+ */
+
+static int replace_string(char **slot, const char *value)
+{
+    char *copy = strdup(value);
+
+    if (!copy)
+        return -ENOMEM;
+    free(*slot);
+    *slot = copy;
+    return 0;
+}
+
+static int parse_path(void *member, const char *value)
+{
+    return value[0] == '/' ? replace_string(member, value) : -EINVAL;
+}
+
+static int parse_time(void *member, const char *value)
+{
+    return usec_parse(value, member) < 0 ? -EINVAL : 0;
+}
+
+static int parse_positive_time(void *member, const char *value)
+{
+    usec_t usec;
+
+    if (usec_parse(value, &usec) < 0 || usec == 0)
+        return -EINVAL;
+    *(usec_t *)member = usec;
+    return 0;
+}
+
+static int parse_bool(void *member, const char *value)
+{
+    static const char *const words[2][5] = {
+        {"no", "false", "off", "0", "n"},
+        {"yes", "true", "on", "1", "y"},
+    };
+
+    for (size_t truth = 0; truth < 2; truth++) {
+        for (size_t i = 0; i < N_ELEMENTS(words[truth]); i++) {
+            if (strcasecmp(value, words[truth][i]) == 0) {
+                *(bool *)member = truth;
+                return 0;
+            }
+        }
+    }
+    return -EINVAL;
+}
+
+static int parse_number(const char *value, int base, unsigned long max, unsigned long *numberp)
+{
+    char *end;
+
+    errno = 0;
+    unsigned long number = strtoul(value, &end, base);
+    if (value[0] < '0' || value[0] > '9' || *end || errno || number > max)
+        return -EINVAL;
+    *numberp = number;
+    return 0;
+}
+
+static int parse_count(void *member, const char *value)
+{
+    unsigned long number;
+
+    if (parse_number(value, 10, 65536, &number) < 0 || number == 0)
+        return -EINVAL;
+    *(unsigned *)member = (unsigned)number;
+    return 0;
+}
+
+static int parse_mode(void *member, const char *value)
+{
+    unsigned long number;
+
+    if (parse_number(value, 8, 07777, &number) < 0)
+        return -EINVAL;
+    *(mode_t *)member = (mode_t)number;
+    return 0;
+}
+
+static int parse_on_unreachable(void *member, const char *value)
+{
+    enum on_unreachable *slot = member;
+
+    if (strcmp(value, "forward") == 0)
+        *slot = ON_UNREACHABLE_FORWARD;
+    else if (strcmp(value, "refuse") == 0)
+        *slot = ON_UNREACHABLE_REFUSE;
+    else
+        return -EINVAL;
+    return 0;
+}
+
+static int parse_user(const char *name, uid_t *uidp)
+{
+    unsigned long number;
+
+    if (parse_number(name, 10, UINT32_MAX - 1, &number) == 0) {
+        *uidp = (uid_t)number;
+        return 0;
+    }
+    const struct passwd *user = getpwnam(name);
+    if (!user)
+        return -EINVAL;
+    *uidp = user->pw_uid;
+    return 0;
+}
+
+static int parse_group(const char *name, gid_t *gidp)
+{
+    unsigned long number;
+
+    if (parse_number(name, 10, UINT32_MAX - 1, &number) == 0) {
+        *gidp = (gid_t)number;
+        return 0;
+    }
+    const struct group *group = getgrnam(name);
+    if (!group)
+        return -EINVAL;
+    *gidp = group->gr_gid;
+    return 0;
+}
+
+/* `member` is config.hostpath.uid; the group stands behind it. */
+static int parse_owner(void *member, const char *value)
+{
+    struct config *config = container_of(member, struct config, hostpath.uid);
+    CLEANUP(freep) char *copy = strdup(value);
+    uid_t uid;
+    gid_t gid;
+
+    if (!copy)
+        return -ENOMEM;
+    char *group = copy, *user = strsep(&group, ":");
+    if (!group || parse_user(user, &uid) < 0 || parse_group(group, &gid) < 0)
+        return -EINVAL;
+    config->hostpath.uid = uid;
+    config->hostpath.gid = gid;
+    return 0;
+}
+
+/* Calls `add` for each word of a list. */
+static int for_each_word(struct config *config, const char *value,
+                         int (*add)(struct config *config, const char *word))
+{
+    CLEANUP(freep) char *copy = strdup(value);
+    char *rest = copy;
+
+    if (!copy)
+        return -ENOMEM;
+    for (char *word; (word = strsep(&rest, " \t"));) {
+        int r = word[0] != '\0' ? add(config, word) : 0;
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static int add_user(struct config *config, const char *word)
+{
+    uid_t uid;
+
+    if (parse_user(word, &uid) < 0)
+        return -EINVAL;
+    uid_t *users = reallocarray(config->daemon.users, config->daemon.n_users + 1, sizeof(*users));
+    if (!users)
+        return -ENOMEM;
+    config->daemon.users = users;
+    users[config->daemon.n_users++] = uid;
+    return 0;
+}
+
+static int parse_users(void *member, const char *value)
+{
+    struct config *config = container_of(member, struct config, daemon.users);
+
+    if (value[0] == '\0')
+        config->daemon.n_users = 0;
+    return for_each_word(config, value, add_user);
+}
+
+static int add_deny(struct config *config, const char *word)
+{
+    size_t n = config->hostpath.n_deny;
+
+    if (word[0] != '/')
+        return -EINVAL;
+    char **deny = reallocarray(config->hostpath.deny, n + 2, sizeof(*deny));
+    if (!deny)
+        return -ENOMEM;
+    config->hostpath.deny = deny;
+    deny[n] = strdup(word);
+    if (!deny[n])
+        return -ENOMEM;
+    config->hostpath.n_deny++;
+    deny[n + 1] = NULL;
+    return 0;
+}
+
+/* Where a volume's folder has no business, whatever the configuration says. */
+static const char *const built_in_deny[] = {
+    "/proc", "/sys", "/dev", RUNSTATEDIR "/gantry", SYSCONFDIR "/gantry", LIBEXECDIR "/gantry",
+};
+
+static int parse_deny(void *member, const char *value)
+{
+    struct config *config = container_of(member, struct config, hostpath.deny);
+
+    while (value[0] == '\0' && config->hostpath.n_deny > N_ELEMENTS(built_in_deny)) {
+        free(config->hostpath.deny[--config->hostpath.n_deny]);
+        config->hostpath.deny[config->hostpath.n_deny] = NULL;
+    }
+    return for_each_word(config, value, add_deny);
+}
+
+/* Every key there is. */
+static const struct key {
+    const char *section;
+    const char *name;
+    int (*parse)(void *member, const char *value);
+    size_t offset;
+    const char *expected;
+    bool for_client;
+} keys[] = {
+#define MEMBER(member) offsetof(struct config, member)
+    {"Daemon", "Socket", parse_path, MEMBER(daemon.socket), "an absolute path", true},
+    {"Daemon", "AllowUsers", parse_users, MEMBER(daemon.users),
+     "names or numbers of users that exist", false},
+    {"Daemon", "ConnectionsMax", parse_count, MEMBER(daemon.n_connections_max),
+     "a number from 1 to 65536", false},
+    {"Rkt", "Path", parse_path, MEMBER(rkt.path), "an absolute path", true},
+    {"Rkt", "DataDirectory", parse_path, MEMBER(rkt.data_dir), "an absolute path", true},
+    {"Launch", "RequestTimeout", parse_positive_time, MEMBER(launch.request_timeout),
+     "a time above zero, such as 5s", true},
+    {"Launch", "OnUnreachable", parse_on_unreachable, MEMBER(launch.on_unreachable),
+     "forward or refuse", true},
+    {"HostPath", "Create", parse_bool, MEMBER(hostpath.create), "yes or no", false},
+    {"HostPath", "Mode", parse_mode, MEMBER(hostpath.mode), "an octal mode, such as 0755", false},
+    {"HostPath", "Owner", parse_owner, MEMBER(hostpath.uid), "USER:GROUP, both existing", false},
+    {"HostPath", "Deny", parse_deny, MEMBER(hostpath.deny), "absolute paths", false},
+    {"BackOff", "Initial", parse_time, MEMBER(backoff.initial), "a time, such as 10s", false},
+    {"BackOff", "Max", parse_time, MEMBER(backoff.max), "a time, such as 5min", false},
+    {"Kubelet", "RootDirectory", parse_path, MEMBER(kubelet.root_dir), "an absolute path", false},
+#undef MEMBER
+};
+
+static const struct key *find_key(const char *section, const char *name)
+{
+    for (size_t i = 0; i < N_ELEMENTS(keys); i++) {
+        if (strcmp(keys[i].section, section) == 0 && strcmp(keys[i].name, name) == 0)
+            return &keys[i];
+    }
+    return NULL;
+}
+
+/* inih calls this for each assignment. Return: 1, for faults are counted here, not there. */
+static int assign(void *userdata, const char *section, const char *name, const char *value)
+{
+    struct reading *reading = userdata;
+    const struct key *key = find_key(section, name);
+
+    if (!key) {
+        report(reading, true, "%s:%u: [%s] %s=: no such setting, ignored", reading->file,
+               reading->line, section, name);
+        return 1;
+    }
+    if (reading->scope == CONFIG_CLIENT && !key->for_client)
+        return 1;
+
+    int r = key->parse((char *)reading->config + key->offset, value);
+    if (r == -ENOMEM)
+        reading->out_of_memory = true;
+    else if (r < 0)
+        report(reading, false, "%s:%u: [%s] %s=%s: expected %s", reading->file, reading->line,
+               section, name, value, key->expected);
+    if (strcmp(section, "BackOff") == 0)
+        snprintf(reading->backoff_at, sizeof(reading->backoff_at), "%s:%u", reading->file,
+                 reading->line);
+    return 1;
+}
+
+/* fgets() for inih, which does not tell its handler where it is, and takes what does not fit into
+ * its buffer for the next line. */
+static char *read_line(char *buffer, int size, void *userdata)
+{
+    struct reading *reading = userdata;
+    char *line = fgets(buffer, size, reading->stream);
+
+    if (!line)
+        return NULL;
+    reading->line++;
+    if (!strchr(line, '\n') && !feof(reading->stream)) {
+        report(reading, false,
+               "%s:%u: a line may have %d bytes at most; a list may be given in parts",
+               reading->file, reading->line, size - 2);
+        for (int c = 0; c != '\n' && c != EOF;)
+            c = getc(reading->stream);
+        /* Its beginning must not pass for the whole. */
+        strcpy(line, "\n");
+    }
+    return line;
+}
+
+static void read_file(struct reading *reading, const char *path)
+{
+    reading->file = path;
+    reading->line = 0;
+    reading->stream = fopen(path, "re");
+    if (!reading->stream) {
+        if (errno != ENOENT)
+            report(reading, false, "%s: %s", path, strerror(errno));
+        return;
+    }
+
+    int bad_line = ini_parse_stream(read_line, reading, assign, reading);
+    if (bad_line > 0)
+        report(reading, false, "%s:%d: expected a [Section], Key=value or a comment", path,
+               bad_line);
+    else if (bad_line < 0)
+        reading->out_of_memory = true;
+    if (ferror(reading->stream))
+        report(reading, false, "%s: cannot be read", path);
+    fclose(reading->stream);
+}
+
+static int is_conf(const struct dirent *entry)
+{
+    size_t length = strlen(entry->d_name);
+
+    return entry->d_name[0] != '.' && length > 5 &&
+           strcmp(entry->d_name + length - 5, ".conf") == 0;
+}
+
+static void read_fragments(struct reading *reading, const char *path)
+{
+    struct dirent **entries = NULL;
+    char dir[PATH_MAX];
+
+    snprintf(dir, sizeof(dir), "%s.d", path);
+    int n = scandir(dir, &entries, is_conf, alphasort);
+    if (n < 0 && errno != ENOENT)
+        report(reading, false, "%s: %s", dir, strerror(errno));
+    for (int i = 0; i < n; i++) {
+        char file[2 * PATH_MAX];
+        snprintf(file, sizeof(file), "%s/%s", dir, entries[i]->d_name);
+        read_file(reading, file);
+        free(entries[i]);
+    }
+    free(entries);
+}
+
+static int set_defaults(struct config *config)
+{
+    config->daemon.n_connections_max = CONNECTIONS_MAX_DEFAULT;
+    config->launch.request_timeout = 5 * USEC_SEC;
+    config->hostpath.create = true;
+    config->hostpath.mode = 0755;
+    config->backoff = (struct backoff_limits){.initial = 10 * USEC_SEC, .max = 5 * USEC_MINUTE};
+
+    int r = replace_string(&config->daemon.socket, RUNSTATEDIR "/gantry/io.gantry.Node");
+    if (r == 0)
+        r = replace_string(&config->rkt.path, RKT_PATH);
+    if (r == 0)
+        r = replace_string(&config->rkt.data_dir, "/var/lib/rkt");
+    if (r == 0)
+        r = replace_string(&config->kubelet.root_dir, "/var/lib/kubelet");
+    for (size_t i = 0; r == 0 && i < N_ELEMENTS(built_in_deny); i++)
+        r = add_deny(config, built_in_deny[i]);
+    return r;
+}
+
+static void check_backoff(struct reading *reading)
+{
+    const struct backoff_limits *limits = &reading->config->backoff;
+    char initial[USEC_GO_MAX], max[USEC_GO_MAX];
+
+    if (limits->max < limits->initial)
+        report(reading, false, "%s: [BackOff] Max=%s: expected a time not below Initial=%s",
+               reading->backoff_at, usec_format_go(max, limits->max),
+               usec_format_go(initial, limits->initial));
+}
+
+int config_load(struct config **configp, const char *path, enum config_scope scope,
+                config_report_fn *fn, void *userdata)
+{
+    CLEANUP(config_unrefp) struct config *config = calloc(1, sizeof(*config));
+
+    if (!config)
+        return -ENOMEM;
+    config->n_refs = 1;
+    int r = set_defaults(config);
+    if (r < 0)
+        return r;
+
+    struct reading reading = {.config = config, .scope = scope, .report = fn, .userdata = userdata};
+    read_file(&reading, path);
+    read_fragments(&reading, path);
+    check_backoff(&reading);
+    if (reading.out_of_memory)
+        return -ENOMEM;
+
+    *configp = config;
+    config = NULL;
+    return reading.invalid ? CONFIG_E_INVALID : 0;
+}
+
+struct config *config_ref(struct config *config)
+{
+    config->n_refs++;
+    return config;
+}
+
+struct config *config_unref(struct config *config)
+{
+    if (!config || --config->n_refs > 0)
+        return NULL;
+    free(config->daemon.socket);
+    free(config->daemon.users);
+    free(config->rkt.path);
+    free(config->rkt.data_dir);
+    for (size_t i = 0; i < config->hostpath.n_deny; i++)
+        free(config->hostpath.deny[i]);
+    free(config->hostpath.deny);
+    free(config->kubelet.root_dir);
+    free(config);
+    return NULL;
+}
+
+const char *config_path(void)
+{
+    const char *path = getenv("GANTRY_CONFIG");
+
+    return path && path[0] != '\0' ? path : SYSCONFDIR "/gantry/gantry.conf";
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * The pod manifest, appc's JSON, as the kubelet hands it to rkt prepare (contract section 2). The
+ * only file that knows its members' names.
+ *
+ * A manifest is read for what gantry needs and nothing else is judged: rkt is its validator. What
+ * is not of the expected type is treated as absent, never as a reason to refuse.
+ */
+
+#include <stdbool.h>
+
+#include "lib/error.h"
+
+struct manifest;
+
+enum {
+    /* The text is no JSON object; the error says where. */
+    MANIFEST_E_INVALID = 1,
+};
+
+/* Reads `length` bytes at `text`; they are not kept.
+ * Return: 0 and a manifest to manifest_free(), MANIFEST_E_INVALID, -ENOMEM. */
+int manifest_parse(struct manifest **manifestp, const char *text, size_t length,
+                   struct error *error);
+
+/* Return: NULL. */
+struct manifest *manifest_free(struct manifest *manifest);
+
+static inline void manifest_freep(struct manifest **manifestp)
+{
+    manifest_free(*manifestp);
+}
+
+/* Who the pod is to Kubernetes. All borrowed from the manifest. */
+struct pod_identity {
+    const char *uid;
+    const char *name;
+    const char *namespace;
+};
+
+/* The longest UID that is taken for one: it becomes part of a file's name. The kubelet's are 32 hex
+ * digits (static pods) or a UUID. */
+#define POD_UID_MAX 128
+
+/* Return: true for 1 to POD_UID_MAX letters, digits, '-', '_' and '.', not beginning with '.'. */
+bool pod_uid_is_valid(const char *uid);
+
+/* Return: true if the kubelet made the manifest: the annotations
+ * rkt.kubernetes.io/managed-by-kubelet, io.kubernetes.pod.uid, .name and .namespace are there, and
+ * the UID is valid. */
+bool manifest_identity(const struct manifest *manifest, struct pod_identity *identity);
+
+/* Return: the value of a pod annotation, borrowed; NULL if there is none. */
+const char *manifest_annotation(const struct manifest *manifest, const char *name);
+
+struct manifest_app {
+    const char *name;      /* appc's; NULL if missing */
+    const char *container; /* Kubernetes' name of the container; the app's name without one */
+    const char *hash;      /* the kubelet's hash of the container's spec; NULL if missing */
+};
+
+size_t manifest_n_apps(const struct manifest *manifest);
+struct manifest_app manifest_app(const struct manifest *manifest, size_t index);
+
+/* Kubernetes' name of the container that rkt knows as `app`. Return: borrowed from the manifest, or
+ * `app` itself if the manifest does not name it. */
+const char *manifest_container_of(const struct manifest *manifest, const char *app);
+
+/* The containers' hashes as one string, "front=3032725915,side=4134629666": it changes when the
+ * spec of any container does. Return: 0 and a string to free(), -ENOMEM. */
+int manifest_hashes(const struct manifest *manifest, char **hashesp);
+
+struct manifest_volume {
+    const char *name;   /* NULL if missing */
+    const char *kind;   /* "host", "empty"; NULL if missing */
+    const char *source; /* a host volume's path; NULL if missing */
+};
+
+size_t manifest_n_volumes(const struct manifest *manifest);
+struct manifest_volume manifest_volume(const struct manifest *manifest, size_t index);

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/varlink.h"
+
+#include <errno.h>
+#include <string.h>
+
+void varlink_buffer_deinit(struct varlink_buffer *buffer)
+{
+    free(buffer->bytes);
+    *buffer = (struct varlink_buffer){0};
+}
+
+int varlink_buffer_add(struct varlink_buffer *buffer, const char *bytes, size_t length)
+{
+    if (length > buffer->size - buffer->length) {
+        /* What is complete is taken out soon; what is not must not grow past one message. */
+        if (buffer->length + length > 2 * VARLINK_MESSAGE_MAX)
+            return VARLINK_E_TOO_LONG;
+        size_t size = buffer->size > 0 ? buffer->size : 4096;
+        while (size < buffer->length + length)
+            size *= 2;
+        char *grown = realloc(buffer->bytes, size);
+        if (!grown)
+            return -ENOMEM;
+        buffer->bytes = grown;
+        buffer->size = size;
+    }
+    memcpy(buffer->bytes + buffer->length, bytes, length);
+    buffer->length += length;
+    return 0;
+}
+
+/* Removes the first `length` bytes; an empty buffer keeps no memory, for most connections are idle.
+ */
+static void buffer_drop(struct varlink_buffer *buffer, size_t length)
+{
+    buffer->length -= length;
+    buffer->scanned = 0;
+    if (buffer->length == 0)
+        varlink_buffer_deinit(buffer);
+    else
+        memmove(buffer->bytes, buffer->bytes + length, buffer->length);
+}
+
+static int decode(const char *bytes, size_t length, json_t **messagep, struct error *error)
+{
+    json_error_t at;
+    json_t *message = json_loadb(bytes, length, JSON_ALLOW_NUL, &at);
+
+    if (!message && json_error_code(&at) == json_error_out_of_memory)
+        return -ENOMEM;
+    if (!message)
+        return error_set(error, VARLINK_E_INVALID, "byte %d: %s", at.position, at.text);
+    if (!json_is_object(message)) {
+        json_decref(message);
+        return error_set(error, VARLINK_E_INVALID, "not a JSON object");
+    }
+    *messagep = message;
+    return 0;
+}
+
+int varlink_buffer_take(struct varlink_buffer *buffer, json_t **messagep, struct error *error)
+{
+    const char *end = NULL;
+
+    if (buffer->length > buffer->scanned)
+        end = memchr(buffer->bytes + buffer->scanned, '\0', buffer->length - buffer->scanned);
+    if (!end) {
+        buffer->scanned = buffer->length;
+        return buffer->length >= VARLINK_MESSAGE_MAX ? VARLINK_E_TOO_LONG : VARLINK_E_INCOMPLETE;
+    }
+
+    size_t length = (size_t)(end - buffer->bytes);
+    if (length >= VARLINK_MESSAGE_MAX)
+        return VARLINK_E_TOO_LONG;
+    int r = decode(buffer->bytes, length, messagep, error);
+    buffer_drop(buffer, length + 1);
+    return r;
+}
+
+char *varlink_encode(const json_t *message, size_t *lengthp)
+{
+    char *bytes = json_dumps(message, JSON_COMPACT);
+
+    if (bytes)
+        *lengthp = strlen(bytes) + 1;
+    return bytes;
+}
+
+/* An optional member that must be an object if it is there; null is as good as absent. */
+static int read_parameters(const json_t *message, json_t **parametersp, struct error *error)
+{
+    json_t *parameters = json_object_get(message, "parameters");
+
+    if (json_is_null(parameters))
+        parameters = NULL;
+    if (parameters && !json_is_object(parameters))
+        return error_set(error, VARLINK_E_INVALID, "\"parameters\" is not an object");
+    *parametersp = parameters;
+    return 0;
+}
+
+int varlink_call_read(struct varlink_call *call, const json_t *message, struct error *error)
+{
+    *call = (struct varlink_call){
+        .method = json_string_value(json_object_get(message, "method")),
+        .more = json_is_true(json_object_get(message, "more")),
+        .oneway = json_is_true(json_object_get(message, "oneway")),
+        .upgrade = json_is_true(json_object_get(message, "upgrade")),
+    };
+    if (!call->method)
+        return error_set(error, VARLINK_E_INVALID, "no \"method\"");
+    return read_parameters(message, &call->parameters, error);
+}
+
+int varlink_reply_read(struct varlink_reply *reply, const json_t *message, struct error *error)
+{
+    json_t *name = json_object_get(message, "error");
+
+    *reply = (struct varlink_reply){
+        .error = json_string_value(name),
+        .continues = json_is_true(json_object_get(message, "continues")),
+    };
+    if (name && !json_is_null(name) && !reply->error)
+        return error_set(error, VARLINK_E_INVALID, "\"error\" is not a string");
+    return read_parameters(message, &reply->parameters, error);
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Varlink's messages: JSON objects, each ended by a NUL byte. Bytes in, messages out; no socket.
+ */
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "lib/error.h"
+
+/* The longest message that either side takes, its NUL included. */
+#define VARLINK_MESSAGE_MAX ((size_t)4 << 20)
+
+enum {
+    VARLINK_E_INCOMPLETE = 1, /* no whole message is there yet */
+    VARLINK_E_TOO_LONG,       /* a message is longer than VARLINK_MESSAGE_MAX */
+    VARLINK_E_INVALID,        /* the bytes are no message; the error says why */
+};
+
+/* Bytes that have come in and are not taken as messages yet. All-zero is empty. */
+struct varlink_buffer {
+    char *bytes;
+    size_t size;    /* allocated */
+    size_t length;  /* filled */
+    size_t scanned; /* that much of it holds no NUL */
+};
+
+void varlink_buffer_deinit(struct varlink_buffer *buffer);
+
+/* Return: 0, VARLINK_E_TOO_LONG, -ENOMEM. After an error the stream is of no more use. */
+int varlink_buffer_add(struct varlink_buffer *buffer, const char *bytes, size_t length);
+
+/* Takes the first whole message out, always a JSON object.
+ * Return: 0 and a new reference, VARLINK_E_INCOMPLETE, VARLINK_E_TOO_LONG, VARLINK_E_INVALID,
+ * -ENOMEM. */
+int varlink_buffer_take(struct varlink_buffer *buffer, json_t **messagep, struct error *error);
+
+/* A message as it goes over the wire. Return: its bytes, to be freed, and their count with the NUL;
+ * NULL without memory. */
+char *varlink_encode(const json_t *message, size_t *lengthp);
+
+/* A client's call. The members are borrowed from the message. */
+struct varlink_call {
+    const char *method; /* "interface.Method" */
+    json_t *parameters; /* an object, or NULL: none were sent */
+    bool more;          /* the client takes several replies */
+    bool oneway;        /* it takes none */
+    bool upgrade;       /* it wants to speak something else afterwards */
+};
+
+/* Return: 0, VARLINK_E_INVALID. */
+int varlink_call_read(struct varlink_call *call, const json_t *message, struct error *error);
+
+/* A server's reply. The members are borrowed from the message. */
+struct varlink_reply {
+    const char *error;  /* "interface.Error", or NULL */
+    json_t *parameters; /* an object, or NULL */
+    bool continues;     /* more replies follow */
+};
+
+/* Return: 0, VARLINK_E_INVALID. */
+int varlink_reply_read(struct varlink_reply *reply, const json_t *message, struct error *error);

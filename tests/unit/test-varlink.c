@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/unit/unit.h"
+
+#include "lib/varlink.h"
+
+static void free_buffer(struct varlink_buffer *buffer)
+{
+    varlink_buffer_deinit(buffer);
+}
+
+static int take(struct varlink_buffer *buffer, const char *expected_method)
+{
+    CLEANUP(json_decrefp) json_t *message = NULL;
+    struct varlink_call call;
+
+    int r = varlink_buffer_take(buffer, &message, NULL);
+    if (r != 0)
+        return r;
+    assert_int_equal(varlink_call_read(&call, message, NULL), 0);
+    assert_string_equal(call.method, expected_method);
+    return 0;
+}
+
+static void messages_come_in_any_pieces(void **state)
+{
+    static const char stream[] = "{\"method\":\"a.A\"}\0{\"method\":\"b.B\"}\0{\"method\":\"c.C\"}";
+
+    (void)state;
+    for (size_t piece = 1; piece <= sizeof(stream); piece++) {
+        CLEANUP(free_buffer) struct varlink_buffer buffer = {0};
+        static const char *const methods[] = {"a.A", "b.B", "c.C"};
+        size_t n_taken = 0;
+
+        for (size_t at = 0; at < sizeof(stream); at += piece) {
+            size_t n = sizeof(stream) - at < piece ? sizeof(stream) - at : piece;
+            assert_int_equal(varlink_buffer_add(&buffer, stream + at, n), 0);
+            while (n_taken < 3 && take(&buffer, methods[n_taken]) == 0)
+                n_taken++;
+        }
+        assert_int_equal(n_taken, 3);
+        assert_int_equal(take(&buffer, ""), VARLINK_E_INCOMPLETE);
+        assert_null(buffer.bytes);
+    }
+}
+
+static void what_is_no_message_is_told(void **state)
+{
+    static const struct {
+        const char *text;
+        const char *message;
+    } cases[] = {
+        {"", "byte 0: '[' or '{' expected near end of file"},
+        {"GET / HTTP/1.1\r\n", "byte 3: '[' or '{' expected near 'GET'"},
+        {"[1]", "not a JSON object"},
+        {"{\"method\":\"\xc3\x28\"}", "byte 11: unable to decode byte 0xc3 near '\"'"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+        CLEANUP(free_buffer) struct varlink_buffer buffer = {0};
+        CLEANUP(error_deinit) struct error error = ERROR_NULL;
+        json_t *message = NULL;
+        assert_int_equal(varlink_buffer_add(&buffer, cases[i].text, strlen(cases[i].text) + 1), 0);
+        assert_int_equal(varlink_buffer_take(&buffer, &message, &error), VARLINK_E_INVALID);
+        assert_string_equal(error_message(&error), cases[i].message);
+    }
+}
+
+/* Fills a buffer with `length` bytes that hold no NUL, then `end`. */
+static int fill(struct varlink_buffer *buffer, size_t length, const char *end, size_t end_length)
+{
+    char chunk[65536];
+
+    memset(chunk, ' ', sizeof(chunk));
+    while (length > 0) {
+        size_t n = length < sizeof(chunk) ? length : sizeof(chunk);
+        int r = varlink_buffer_add(buffer, chunk, n);
+        if (r != 0)
+            return r;
+        length -= n;
+    }
+    return varlink_buffer_add(buffer, end, end_length);
+}
+
+static void a_message_is_bounded(void **state)
+{
+    static const char call[] = "{\"method\":\"a.A\"}";
+    CLEANUP(free_buffer) struct varlink_buffer fits = {0};
+    CLEANUP(free_buffer) struct varlink_buffer over = {0};
+    CLEANUP(free_buffer) struct varlink_buffer endless = {0};
+
+    (void)state;
+    assert_int_equal(fill(&fits, VARLINK_MESSAGE_MAX - sizeof(call), call, sizeof(call)), 0);
+    assert_int_equal(take(&fits, "a.A"), 0);
+    assert_int_equal(fill(&over, VARLINK_MESSAGE_MAX - sizeof(call) + 1, call, sizeof(call)), 0);
+    assert_int_equal(take(&over, "a.A"), VARLINK_E_TOO_LONG);
+    assert_int_equal(fill(&endless, VARLINK_MESSAGE_MAX, "", 0), 0);
+    assert_int_equal(take(&endless, "a.A"), VARLINK_E_TOO_LONG);
+    assert_int_equal(fill(&endless, 2 * VARLINK_MESSAGE_MAX, "", 0), VARLINK_E_TOO_LONG);
+}
+
+static void a_call_is_read(void **state)
+{
+    CLEANUP(json_decrefp)
+    json_t *message =
+        json_loads("{\"method\":\"i.M\",\"parameters\":{\"a\":1},\"more\":true,\"oneway\":false,"
+                   "\"extension\":[]}",
+                   0, NULL);
+    struct varlink_call call;
+
+    (void)state;
+    assert_int_equal(varlink_call_read(&call, message, NULL), 0);
+    assert_string_equal(call.method, "i.M");
+    assert_int_equal(json_integer_value(json_object_get(call.parameters, "a")), 1);
+    assert_true(call.more);
+    assert_false(call.oneway);
+    assert_false(call.upgrade);
+}
+
+static void a_call_needs_a_method_and_an_object(void **state)
+{
+    static const struct {
+        const char *text;
+        const char *message;
+    } cases[] = {
+        {"{}", "no \"method\""},
+        {"{\"method\":1}", "no \"method\""},
+        {"{\"method\":\"i.M\",\"parameters\":[]}", "\"parameters\" is not an object"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+        CLEANUP(json_decrefp) json_t *message = json_loads(cases[i].text, 0, NULL);
+        CLEANUP(error_deinit) struct error error = ERROR_NULL;
+        struct varlink_call call;
+        assert_int_equal(varlink_call_read(&call, message, &error), VARLINK_E_INVALID);
+        assert_string_equal(error_message(&error), cases[i].message);
+    }
+}
+
+static void a_reply_is_read(void **state)
+{
+    CLEANUP(json_decrefp)
+    json_t *good = json_loads("{\"parameters\":null,\"continues\":true}", 0, NULL);
+    CLEANUP(json_decrefp) json_t *bad = json_loads("{\"error\":{}}", 0, NULL);
+    struct varlink_reply reply;
+
+    (void)state;
+    assert_int_equal(varlink_reply_read(&reply, good, NULL), 0);
+    assert_null(reply.error);
+    assert_null(reply.parameters);
+    assert_true(reply.continues);
+    assert_int_equal(varlink_reply_read(&reply, bad, NULL), VARLINK_E_INVALID);
+}
+
+static void a_message_is_written_with_its_end(void **state)
+{
+    CLEANUP(json_decrefp) json_t *message = json_pack("{s:s}", "method", "a.A");
+    size_t length = 0;
+    CLEANUP(freep) char *bytes = varlink_encode(message, &length);
+
+    (void)state;
+    assert_int_equal(length, sizeof("{\"method\":\"a.A\"}"));
+    assert_memory_equal(bytes, "{\"method\":\"a.A\"}", length);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(messages_come_in_any_pieces),
+        cmocka_unit_test(what_is_no_message_is_told),
+        cmocka_unit_test(a_message_is_bounded),
+        cmocka_unit_test(a_call_is_read),
+        cmocka_unit_test(a_call_needs_a_method_and_an_object),
+        cmocka_unit_test(a_reply_is_read),
+        cmocka_unit_test(a_message_is_written_with_its_end),
+    };
+
+    return cmocka_run_group_tests_name("varlink", tests, NULL, NULL);
+}
