@@ -191,7 +191,7 @@ static int parse_owner(void *member, const char *value)
         return -EINVAL;
     config->hostpath.uid = uid;
     config->hostpath.gid = gid;
-    return 0;
+    return replace_string(&config->hostpath.owner, value);
 }
 
 /* Calls `add` for each word of a list. */
@@ -419,6 +419,8 @@ static int set_defaults(struct config *config)
         r = replace_string(&config->rkt.data_dir, "/var/lib/rkt");
     if (r == 0)
         r = replace_string(&config->kubelet.root_dir, "/var/lib/kubelet");
+    if (r == 0)
+        r = replace_string(&config->hostpath.owner, "root:root");
     for (size_t i = 0; r == 0 && i < N_ELEMENTS(built_in_deny); i++)
         r = add_deny(config, built_in_deny[i]);
     return r;
@@ -476,6 +478,7 @@ struct config *config_unref(struct config *config)
     for (size_t i = 0; i < config->hostpath.n_deny; i++)
         free(config->hostpath.deny[i]);
     free(config->hostpath.deny);
+    free(config->hostpath.owner);
     free(config->kubelet.root_dir);
     free(config);
     return NULL;

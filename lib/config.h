@@ -42,6 +42,7 @@ struct config {
         mode_t mode; /* Mode= */
         uid_t uid;   /* Owner= */
         gid_t gid;
+        char *owner; /* the same in words, "root:root" */
         char **deny; /* the built-in prefixes and Deny=, ended by NULL */
         size_t n_deny;
     } hostpath;

@@ -23,10 +23,7 @@ struct error {
     char *message; /* NULL: no error, or there was no memory to tell it */
 };
 
-#define ERROR_NULL \
-    {              \
-        NULL       \
-    }
+#define ERROR_NULL ((struct error){NULL})
 
 /* Sets the message, in place of an earlier one. `error` may be NULL: nobody wants the words.
  * Return: `code`, so that one writes `return error_set(error, CONFIG_E_INVALID, ...)`. */

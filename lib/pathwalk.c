@@ -405,5 +405,5 @@ void pathwalk_made_deinit(struct pathwalk_made *made)
         free(made->folders[i].name);
     }
     free(made->folders);
-    *made = (struct pathwalk_made)PATHWALK_MADE_NULL;
+    *made = PATHWALK_MADE_NULL;
 }

@@ -44,10 +44,7 @@ struct pathwalk_made {
     size_t n_folders;
 };
 
-#define PATHWALK_MADE_NULL \
-    {                      \
-        NULL, 0            \
-    }
+#define PATHWALK_MADE_NULL ((struct pathwalk_made){NULL, 0})
 
 enum {
     /* The path cannot be made; the error says why, without the path itself. */

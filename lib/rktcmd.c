@@ -414,7 +414,7 @@ void rktcmd_deinit(struct rktcmd *cmd)
     for (size_t i = 0; i < cmd->n_volumes; i++)
         free(cmd->volumes[i].text);
     free(cmd->volumes);
-    *cmd = (struct rktcmd)RKTCMD_NULL;
+    *cmd = RKTCMD_NULL;
 }
 
 int rktcmd_with_manifest(const struct rktcmd *cmd, const char *path, char ***argvp,

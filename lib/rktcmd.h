@@ -53,10 +53,7 @@ struct rktcmd {
     int manifest_at; /* the argument that bears --pod-manifest's value */
 };
 
-#define RKTCMD_NULL          \
-    {                        \
-        .verb = RKTCMD_OTHER \
-    }
+#define RKTCMD_NULL ((struct rktcmd){.verb = RKTCMD_OTHER})
 
 /* Reads rkt's arguments, argv[0] left out of sight. `argv` must outlive `cmd`.
  * Return: 0, RKTCMD_E_USAGE, -ENOMEM. In each case rktcmd_deinit() is due. */

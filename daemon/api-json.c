@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/api-json.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "daemon/podjson.h"
+
+static int read_argv(struct launch *launch, const json_t *list)
+{
+    size_t n = json_array_size(list);
+
+    launch->argv = calloc(n + 1, sizeof(*launch->argv));
+    if (!launch->argv)
+        return -ENOMEM;
+    for (size_t i = 0; i < n; i++) {
+        const char *argument = json_string_value(json_array_get(list, i));
+        if (!argument)
+            return API_E_INVALID;
+        launch->argv[i] = strdup(argument);
+        if (!launch->argv[i])
+            return -ENOMEM;
+        launch->argc++;
+    }
+    return 0;
+}
+
+static bool is_absolute(const json_t *value)
+{
+    return json_is_string(value) && json_string_value(value)[0] == '/';
+}
+
+static bool is_id(const json_t *value)
+{
+    return json_is_string(value) && json_string_length(value) <= LIFE_LAUNCH_MAX;
+}
+
+static bool is_list(const json_t *value)
+{
+    return json_array_size(value) > 0;
+}
+
+static bool is_environment(const json_t *value)
+{
+    return json_is_object(value);
+}
+
+static bool is_text_or_absent(const json_t *value)
+{
+    return !value || json_is_null(value) || json_is_string(value);
+}
+
+static const struct {
+    const char *name;
+    bool (*is_valid)(const json_t *value);
+} parameters_of_launch[] = {
+    {"id", is_id},
+    {"argv", is_list},
+    {"directory", is_absolute},
+    {"environment", is_environment},
+    {"manifest", is_text_or_absent},
+};
+
+/* The text may hold NULs; they are the JSON parser's to refuse. */
+static int read_manifest(struct launch *launch, const json_t *manifest)
+{
+    if (!json_is_string(manifest))
+        return 0;
+    launch->manifest_length = json_string_length(manifest);
+    launch->manifest_text = malloc(launch->manifest_length + 1);
+    if (!launch->manifest_text)
+        return -ENOMEM;
+    memcpy(launch->manifest_text, json_string_value(manifest), launch->manifest_length + 1);
+    return 0;
+}
+
+int launch_from_json(struct launch *launch, json_t *parameters, const char **parameterp)
+{
+    for (size_t i = 0; i < N_ELEMENTS(parameters_of_launch); i++) {
+        *parameterp = parameters_of_launch[i].name;
+        if (!parameters_of_launch[i].is_valid(json_object_get(parameters, *parameterp)))
+            return API_E_INVALID;
+    }
+    launch->id = strdup(json_string_value(json_object_get(parameters, "id")));
+    launch->directory = strdup(json_string_value(json_object_get(parameters, "directory")));
+    if (!launch->id || !launch->directory)
+        return -ENOMEM;
+    *parameterp = "argv";
+    int r = read_argv(launch, json_object_get(parameters, "argv"));
+    if (r == 0)
+        r = read_manifest(launch, json_object_get(parameters, "manifest"));
+    return r;
+}
+
+/* Points in time leave the daemon as wall clock. */
+struct clocks {
+    usec_t now;
+    wall_t wall;
+};
+
+static json_int_t wall_of(const struct clocks *clocks, usec_t at)
+{
+    return (json_int_t)(clocks->wall.usec - usec_sub(clocks->now, at));
+}
+
+static json_t *rktpod_to_json(const struct rktpod *rktpod, const struct clocks *clocks)
+{
+    json_t *apps = json_array();
+    json_t *json =
+        json_pack("{s:s, s:s, s:i, s:s*, s:I, s:o}", "uuid", rktpod->uuid, "dataDirectory",
+                  rktpod->data_dir, "pid", (int)rktpod->pid, "unit", rktpod->unit, "startedAt",
+                  wall_of(clocks, rktpod->started_at), "apps", apps);
+
+    for (size_t i = 0; i < rktpod->n_apps; i++)
+        json_array_append_new(apps, json_pack("{s:s, s:i}", "container", rktpod->apps[i].container,
+                                              "exitStatus", rktpod->apps[i].status));
+    if (rktpod->ended)
+        json_object_set_new(json, "finishedAt", json_integer(wall_of(clocks, rktpod->finished_at)));
+    if (rktpod->status != STATUS_UNKNOWN)
+        json_object_set_new(json, "exitStatus", json_integer(rktpod->status));
+    return json;
+}
+
+/* What a restart has to wait after the end of the last run, and how much of it is left. */
+static void waits(const struct life *life, const struct backoff_limits *limits, usec_t now,
+                  usec_t *backoffp, usec_t *heldp)
+{
+    usec_t due = life_due(life, limits);
+
+    *backoffp = due > 0 ? usec_sub(due, life->finished_at) : life->backoff.delay;
+    *heldp = life->state == LIFE_HELD ? usec_sub(due, now) : 0;
+}
+
+json_t *pod_to_json(const struct pod *pod, const struct backoff_limits *limits)
+{
+    struct clocks clocks = {.now = usec_now(), .wall = wall_now()};
+    json_t *rktpods = json_array();
+    usec_t backoff, held;
+
+    waits(&pod->life, limits, clocks.now, &backoff, &held);
+    for (const struct rktpod *rktpod = pod->rktpods; rktpod; rktpod = rktpod->next)
+        json_array_append_new(rktpods, rktpod_to_json(rktpod, &clocks));
+    return json_pack("{s:s, s:s, s:s, s:s, s:i, s:I, s:I, s:s*, s:o, s:o*, s:o*}", "uid", pod->uid,
+                     "name", pod->name, "namespace", pod->namespace, "state",
+                     life_state_name(pod->life.state), "restarts", (int)pod->restarts,
+                     "backoffUSec", (json_int_t)backoff, "heldUSec", (json_int_t)held, "endedBy",
+                     pod->life.ended_by, "rktPods", rktpods, "passed",
+                     podjson_record(&pod->passed, wall_of(&clocks, pod->passed.at)), "refused",
+                     podjson_record(&pod->refused, wall_of(&clocks, pod->refused.at)));
+}
+
+/* Adds "NAME=value"; what stands there already keeps its place before a newline. */
+static void add_field(json_t *fields, const char *field)
+{
+    size_t length = strcspn(field, "=");
+    const char *value = field[length] ? field + length + 1 : "";
+    CLEANUP(freep) char *name = strndup(field, length);
+    const char *before = name ? json_string_value(json_object_get(fields, name)) : NULL;
+
+    if (name)
+        json_object_set_new(fields, name,
+                            before ? json_sprintf("%s\n%s", before, value) : json_string(value));
+}
+
+json_t *event_to_json(const struct event *event, wall_t at)
+{
+    const struct message_info *info = message_info(event->message);
+    json_t *fields = json_object();
+
+    for (size_t i = 0; i < event->n_fields; i++)
+        add_field(fields, event->fields[i]);
+    return json_pack("{s:I, s:s, s:i, s:s, s:o}", "at", (json_int_t)at.usec, "name", info->name,
+                     "priority", info->priority, "message", event_text(event), "fields", fields);
+}

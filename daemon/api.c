@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/api.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/api-json.h"
+#include "interface.h"
+
+#define PODS_A_REPLY 100
+
+/* The open call of one gantryctl monitor. */
+struct watcher {
+    struct watcher *next;
+    struct api *api;
+    struct call *call;
+};
+
+struct api {
+    struct node *node;
+    struct watcher *watchers;
+    bool in_event;
+};
+
+static void invalid_parameter(struct call *call, const char *name)
+{
+    call_error(call, "org.varlink.service.InvalidParameter", json_pack("{s:s}", "parameter", name));
+}
+
+static void failed(struct call *call, const char *reason)
+{
+    call_error(call, "io.gantry.Node.Failed", json_pack("{s:s}", "reason", reason));
+}
+
+/* Launch. */
+
+static void answer_launch(struct launch *launch)
+{
+    struct call *call = launch->userdata;
+
+    if (launch->refused_by)
+        call_error(call, "io.gantry.Node.Refused",
+                   json_pack("{s:s, s:s, s:i}", "room", launch->refused_by->name, "message",
+                             error_message(&launch->error), "exitStatus", REFUSED_STATUS));
+    else if (launch->failure < 0)
+        failed(call, error_message(&launch->error));
+    else
+        call_reply(call, NULL);
+    launch_free(launch);
+}
+
+static void method_launch(struct api *api, struct call *call, json_t *parameters)
+{
+    CLEANUP(launch_freep) struct launch *launch = launch_new(api->node->config, usec_now());
+    const char *bad_parameter = NULL;
+
+    int r = launch ? launch_from_json(launch, parameters, &bad_parameter) : -ENOMEM;
+    if (r > 0) {
+        invalid_parameter(call, bad_parameter);
+        return;
+    }
+    if (r < 0) {
+        failed(call, strerror(-r));
+        return;
+    }
+    launch->userdata = call;
+    launch->pid = call_peer(call).pid;
+    launch->pidfd = call_open_peer(call);
+    node_launch(api->node, launch, answer_launch);
+    launch = NULL;
+}
+
+/* List. */
+
+struct listing {
+    struct node *node;
+    struct call *call;
+    json_t *pods;
+};
+
+static int list_pod(struct pod *pod, void *userdata)
+{
+    struct listing *listing = userdata;
+
+    if (call_takes_more(listing->call) && json_array_size(listing->pods) == PODS_A_REPLY) {
+        bool goes_on = call_continue(listing->call, json_pack("{s:o}", "pods", listing->pods));
+        listing->pods = json_array();
+        if (!goes_on)
+            return 1;
+    }
+    json_array_append_new(listing->pods, pod_to_json(pod, &listing->node->config->backoff));
+    return 0;
+}
+
+static void method_list(struct api *api, struct call *call, json_t *parameters)
+{
+    struct listing listing = {.node = api->node, .call = call, .pods = json_array()};
+
+    (void)parameters;
+    pods_for_each(&api->node->pods, list_pod, &listing);
+    call_reply(call, json_pack("{s:o}", "pods", listing.pods));
+}
+
+/* Explain and Reset: one pod, by any of its names. */
+
+struct search {
+    const char *text;
+    size_t length;
+    bool exact;
+    struct pod *found;
+    json_t *matches;
+};
+
+static bool is_named(const struct pod *pod, const char *text)
+{
+    size_t namespace = strlen(pod->namespace);
+
+    return strcmp(pod->uid, text) == 0 || strcmp(pod->name, text) == 0 ||
+           (strncmp(pod->namespace, text, namespace) == 0 && text[namespace] == '/' &&
+            strcmp(pod->name, text + namespace + 1) == 0);
+}
+
+static bool begins_like(const struct pod *pod, const char *text, size_t length)
+{
+    if (strncmp(pod->uid, text, length) == 0)
+        return true;
+    for (const struct rktpod *rktpod = pod->rktpods; rktpod; rktpod = rktpod->next) {
+        if (strncasecmp(rktpod->uuid, text, length) == 0)
+            return true;
+    }
+    return false;
+}
+
+static int match_pod(struct pod *pod, void *userdata)
+{
+    struct search *search = userdata;
+
+    if (search->exact ? !is_named(pod, search->text)
+                      : !begins_like(pod, search->text, search->length))
+        return 0;
+    search->found = pod;
+    json_array_append_new(search->matches,
+                          json_sprintf("%s/%s (%s)", pod->namespace, pod->name, pod->uid));
+    return 0;
+}
+
+/* Finds the pod that the call means. Return: NULL, and then the call is answered. */
+static struct pod *find_pod(struct api *api, struct call *call, json_t *parameters)
+{
+    struct search search = {.exact = true, .matches = json_array()};
+
+    search.text = json_string_value(json_object_get(parameters, "pod"));
+    if (!search.text || search.text[0] == '\0') {
+        json_decref(search.matches);
+        invalid_parameter(call, "pod");
+        return NULL;
+    }
+    search.length = strlen(search.text);
+    pods_for_each(&api->node->pods, match_pod, &search);
+    if (!search.found) {
+        search.exact = false;
+        pods_for_each(&api->node->pods, match_pod, &search);
+    }
+
+    size_t n = json_array_size(search.matches);
+    if (n == 0)
+        call_error(call, "io.gantry.Node.NoSuchPod", json_pack("{s:s}", "pod", search.text));
+    else if (n > 1)
+        call_error(call, "io.gantry.Node.AmbiguousPod",
+                   json_pack("{s:s, s:O}", "pod", search.text, "matches", search.matches));
+    json_decref(search.matches);
+    return n == 1 ? search.found : NULL;
+}
+
+static void reply_pod(struct api *api, struct call *call, const struct pod *pod)
+{
+    call_reply(call, json_pack("{s:o}", "pod", pod_to_json(pod, &api->node->config->backoff)));
+}
+
+static void method_explain(struct api *api, struct call *call, json_t *parameters)
+{
+    struct pod *pod = find_pod(api, call, parameters);
+
+    if (pod)
+        reply_pod(api, call, pod);
+}
+
+static void method_reset(struct api *api, struct call *call, json_t *parameters)
+{
+    CLEANUP(event_deinit) struct event event = {0};
+    struct pod *pod = find_pod(api, call, parameters);
+
+    if (!pod)
+        return;
+    life_reset(&pod->life, usec_now());
+    pod_event(&event, pod, MESSAGE_RESET, "back-off ended by user %u",
+              (unsigned)call_peer(call).uid);
+    events_emit(&api->node->events, &event, &pod->repeat, usec_now());
+    pod->n_refused = 0;
+    pods_settle(api->node, pod, NULL, NULL);
+    reply_pod(api, call, pod);
+}
+
+/* Monitor. */
+
+static void drop_watcher(void *userdata)
+{
+    struct watcher *watcher = userdata;
+
+    for (struct watcher **slot = &watcher->api->watchers; *slot; slot = &(*slot)->next) {
+        if (*slot == watcher) {
+            *slot = watcher->next;
+            break;
+        }
+    }
+    free(watcher);
+}
+
+static void method_monitor(struct api *api, struct call *call, json_t *parameters)
+{
+    (void)parameters;
+    if (!call_takes_more(call)) {
+        call_error(call, "io.gantry.Node.ExpectedMore", NULL);
+        return;
+    }
+    struct watcher *watcher = calloc(1, sizeof(*watcher));
+    if (!watcher) {
+        failed(call, strerror(ENOMEM));
+        return;
+    }
+    *watcher = (struct watcher){.next = api->watchers, .api = api, .call = call};
+    api->watchers = watcher;
+    call_on_gone(call, drop_watcher, watcher);
+    call_continue(call, json_object());
+}
+
+void api_event(void *userdata, const struct event *event)
+{
+    struct api *api = userdata;
+
+    /* A watcher that does not read is cut off within call_continue(), which is an event too: one
+     * that the others miss. */
+    if (!api->watchers || api->in_event)
+        return;
+    api->in_event = true;
+    json_t *json = event_to_json(event, wall_now());
+    for (struct watcher *watcher = api->watchers, *next; watcher; watcher = next) {
+        next = watcher->next;
+        call_continue(watcher->call, json_pack("{s:O}", "event", json));
+    }
+    json_decref(json);
+    api->in_event = false;
+}
+
+/* org.varlink.service. */
+
+static void method_get_info(struct api *api, struct call *call, json_t *parameters)
+{
+    (void)api;
+    (void)parameters;
+    call_reply(call, json_pack("{s:s, s:s, s:s, s:s, s:[s, s]}", "vendor", "gantry", "product",
+                               "gantryd", "version", PACKAGE_VERSION, "url", "io.gantry.Node",
+                               "interfaces", "org.varlink.service", "io.gantry.Node"));
+}
+
+static void method_get_interface(struct api *api, struct call *call, json_t *parameters)
+{
+    const char *name = json_string_value(json_object_get(parameters, "interface"));
+
+    (void)api;
+    if (!name)
+        invalid_parameter(call, "interface");
+    else if (strcmp(name, "io.gantry.Node") == 0)
+        call_reply(call, json_pack("{s:s}", "description", interface_node));
+    else if (strcmp(name, "org.varlink.service") == 0)
+        call_reply(call, json_pack("{s:s}", "description", interface_service));
+    else
+        call_error(call, "org.varlink.service.InterfaceNotFound",
+                   json_pack("{s:s}", "interface", name));
+}
+
+static const struct method {
+    const char *name;
+    void (*answer)(struct api *api, struct call *call, json_t *parameters);
+} methods[] = {
+    {"io.gantry.Node.Launch", method_launch},
+    {"io.gantry.Node.List", method_list},
+    {"io.gantry.Node.Explain", method_explain},
+    {"io.gantry.Node.Reset", method_reset},
+    {"io.gantry.Node.Monitor", method_monitor},
+    {"org.varlink.service.GetInfo", method_get_info},
+    {"org.varlink.service.GetInterfaceDescription", method_get_interface},
+};
+
+static bool has_interface(const char *method, const char *interface)
+{
+    size_t length = strlen(interface);
+
+    return strncmp(method, interface, length) == 0 && method[length] == '.' &&
+           !strchr(method + length + 1, '.');
+}
+
+static void no_such_method(struct call *call, const char *method)
+{
+    const char *dot = strrchr(method, '.');
+    size_t length = dot ? (size_t)(dot - method) : strlen(method);
+
+    if (has_interface(method, "io.gantry.Node") || has_interface(method, "org.varlink.service"))
+        call_error(call, "org.varlink.service.MethodNotFound",
+                   json_pack("{s:s}", "method", method));
+    else
+        call_error(call, "org.varlink.service.InterfaceNotFound",
+                   json_pack("{s:s%}", "interface", method, length));
+}
+
+void api_handle(void *userdata, struct call *call, const struct varlink_call *message)
+{
+    for (size_t i = 0; i < N_ELEMENTS(methods); i++) {
+        if (strcmp(methods[i].name, message->method) == 0) {
+            methods[i].answer(userdata, call, message->parameters);
+            return;
+        }
+    }
+    no_such_method(call, message->method);
+}
+
+struct api *api_new(struct node *node)
+{
+    struct api *api = calloc(1, sizeof(*api));
+
+    if (api)
+        api->node = node;
+    return api;
+}
+
+void api_close(struct api *api)
+{
+    for (struct watcher *watcher; (watcher = api->watchers);) {
+        struct call *call = watcher->call;
+        drop_watcher(watcher);
+        call_reply(call, NULL);
+    }
+}
+
+struct api *api_free(struct api *api)
+{
+    free(api);
+    return NULL;
+}

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/launch.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+struct launch *launch_new(struct config *config, usec_t now)
+{
+    struct launch *launch = calloc(1, sizeof(*launch));
+
+    if (!launch)
+        return NULL;
+    launch->config = config_ref(config);
+    launch->now = now;
+    launch->pidfd = -1;
+    return launch;
+}
+
+struct launch *launch_free(struct launch *launch)
+{
+    if (!launch)
+        return NULL;
+    free(launch->id);
+    for (int i = 0; i < launch->argc; i++)
+        free(launch->argv[i]);
+    free(launch->argv);
+    free(launch->directory);
+    free(launch->manifest_text);
+    fd_close(launch->pidfd);
+    config_unref(launch->config);
+    rktcmd_deinit(&launch->cmd);
+    free(launch->data_dir);
+    free(launch->uuid);
+    free(launch->unit);
+    manifest_free(launch->manifest);
+    free(launch->hashes);
+    pod_unref(launch->pod);
+    notes_deinit(&launch->notes);
+    error_deinit(&launch->error);
+    free(launch);
+    return NULL;
+}
+
+/* rkt's default stands in the configuration; a relative --dir begins where the drop-in was called.
+ */
+static int find_data_dir(struct launch *launch)
+{
+    const char *dir = launch->cmd.data_dir;
+    int r = 0;
+
+    if (!dir || dir[0] == '/')
+        launch->data_dir = strdup(dir ? dir : launch->config->rkt.data_dir);
+    else
+        r = asprintf(&launch->data_dir, "%s/%s", launch->directory, dir);
+    return r < 0 || !launch->data_dir ? -ENOMEM : 0;
+}
+
+int launch_read_manifest(struct launch *launch, const char *text, size_t length)
+{
+    CLEANUP(error_deinit) struct error error = ERROR_NULL;
+
+    int r = manifest_parse(&launch->manifest, text, length, &error);
+    if (r == MANIFEST_E_INVALID)
+        return launch_note(launch, "the pod manifest is not understood, and goes on untouched: %s",
+                           error_message(&error));
+    if (r < 0)
+        return r;
+    launch->is_kubernetes = manifest_identity(launch->manifest, &launch->identity);
+    return launch->is_kubernetes ? manifest_hashes(launch->manifest, &launch->hashes) : 0;
+}
+
+int launch_read(struct launch *launch)
+{
+    int r = rktcmd_parse(&launch->cmd, launch->argc, launch->argv);
+    if (r != 0)
+        return r;
+    if (launch->cmd.verb == RKTCMD_OTHER)
+        return RKTCMD_E_USAGE;
+    r = find_data_dir(launch);
+    if (r == 0 && launch->manifest_text)
+        r = launch_read_manifest(launch, launch->manifest_text, launch->manifest_length);
+    return r;
+}
+
+int launch_note(struct launch *launch, const char *format, ...)
+{
+    CLEANUP(freep) char *text = NULL;
+    va_list args;
+
+    va_start(args, format);
+    if (vasprintf(&text, format, args) < 0)
+        text = NULL;
+    va_end(args);
+    if (!text)
+        return -ENOMEM;
+    return notes_add(&launch->notes, launch->room ? launch->room->name : "launch", text);
+}
+
+const char *launch_subject(const struct launch *launch, char *buffer, size_t size)
+{
+    if (launch->is_kubernetes)
+        snprintf(buffer, size, "pod %s/%s", launch->identity.namespace, launch->identity.name);
+    else
+        snprintf(buffer, size, "a pod that is not the kubelet's");
+    return buffer;
+}
+
+static void walk_on(struct launch *launch);
+
+/* What became of the room that was just left. */
+static void came_out(struct launch *launch, int result)
+{
+    if (result == LAUNCH_E_REFUSED) {
+        launch->refused_by = launch->room;
+        launch->done(launch);
+    } else if (result < 0) {
+        launch->failure = result;
+        error_set(&launch->error, 0, "%s: %s", launch->room->name, strerror(-result));
+        launch->done(launch);
+    } else {
+        launch->room++;
+        walk_on(launch);
+    }
+}
+
+static void enter_blocking(uv_work_t *work)
+{
+    struct launch *launch = container_of(work, struct launch, work);
+
+    launch->failure = launch->room->enter(launch);
+}
+
+static void left_blocking(uv_work_t *work, int status)
+{
+    struct launch *launch = container_of(work, struct launch, work);
+    int result = launch->failure;
+
+    (void)status;
+    launch->failure = 0;
+    came_out(launch, result);
+}
+
+/* From room to room, as long as none has to be waited for. (Here as elsewhere: uv_queue_work()
+ * fails only for want of a function to call.) */
+static void walk_on(struct launch *launch)
+{
+    while (launch->room->name && !(launch->room->verbs & 1U << launch->cmd.verb))
+        launch->room++;
+    if (!launch->room->name) {
+        launch->done(launch);
+    } else if (!launch->room->blocking) {
+        came_out(launch, launch->room->enter(launch));
+    } else {
+        uv_queue_work(launch->work.loop, &launch->work, enter_blocking, left_blocking);
+    }
+}
+
+void launch_walk(struct launch *launch, uv_loop_t *loop, void (*done)(struct launch *launch))
+{
+    launch->work.loop = loop;
+    launch->done = done;
+    launch->room = rooms;
+    walk_on(launch);
+}

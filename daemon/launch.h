@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * One launch, as it is carried through the rooms of daemon/amend/: what the drop-in asked, what was
+ * read of it, and what the rooms leave behind. A room knows this and lib/, nothing else.
+ */
+
+#include <stdbool.h>
+#include <sys/types.h>
+#include <uv.h>
+
+#include "daemon/pod.h"
+#include "lib/config.h"
+#include "lib/life.h"
+#include "lib/manifest.h"
+#include "lib/rktcmd.h"
+
+struct launch;
+
+/* A room's way out, besides 0 (on to the next) and -errno (gantry itself failed; the launch goes on
+ * unamended if OnUnreachable= says so). */
+enum {
+    LAUNCH_E_REFUSED = 1, /* launch->error says why */
+};
+
+/* What a refused launch exits with: as rkt's own failures do (contract section 3). */
+#define REFUSED_STATUS 254
+
+/* A row of the table in daemon/amend/rooms.c. */
+struct room {
+    const char *name;
+    unsigned verbs; /* LAUNCH_PREPARES, ... : which launches come through here */
+    bool blocking;  /* it waits for file systems: entered on the thread pool, and touches no life */
+    enum message refusal; /* what a refusal of its is told as */
+    int (*enter)(struct launch *launch);
+};
+
+#define LAUNCH_PREPARES (1U << RKTCMD_PREPARE | 1U << RKTCMD_RUN)
+#define LAUNCH_RUNS (1U << RKTCMD_RUN_PREPARED | 1U << RKTCMD_RUN)
+
+/* The table, ended by a row without a name. */
+extern const struct room rooms[];
+
+struct launch {
+    /* What the drop-in sent. Owned. */
+    char *id; /* the same if it asks again */
+    int argc;
+    char **argv; /* ended by NULL */
+    char *directory;
+    char *manifest_text; /* NULL: none was sent */
+    size_t manifest_length;
+    pid_t pid; /* of the drop-in, which becomes rkt */
+    int pidfd; /* -1: it could not be had */
+
+    /* What was read of it. Owned; the config is a reference. */
+    usec_t now; /* when it came */
+    struct config *config;
+    struct rktcmd cmd;
+    char *data_dir;            /* absolute */
+    char *uuid;                /* run-prepared: the rkt pod, in full */
+    char *unit;                /* run-prepared, run: the systemd unit of its own, or NULL */
+    uint64_t start_ticks;      /* of the process, with the unit */
+    struct manifest *manifest; /* NULL: none, or not to be understood */
+    bool is_kubernetes;        /* identity is set, and so is hashes */
+    struct pod_identity identity;
+    char *hashes;
+    struct pod *pod; /* a reference; NULL for a pod without Kubernetes annotations */
+
+    /* What the rooms leave. */
+    struct notes notes;
+    const struct room *refused_by; /* NULL: nobody did */
+    struct error error;            /* the refusal, or why gantry failed */
+    int failure;                   /* -errno of a room that could not do its work, else 0 */
+
+    /* The walk. */
+    uv_work_t work;
+    const struct room *room;
+    void (*done)(struct launch *launch);   /* daemon/launch.c: at the end of the walk */
+    void (*answer)(struct launch *launch); /* daemon/node.c: when all is written down */
+    void *userdata;                        /* daemon/api.c: whom to answer */
+};
+
+/* Return: an empty launch, NULL without memory. */
+struct launch *launch_new(struct config *config, usec_t now);
+/* Return: NULL. */
+struct launch *launch_free(struct launch *launch);
+
+static inline void launch_freep(struct launch **launchp)
+{
+    launch_free(*launchp);
+}
+
+/* Reads argv and, if it was sent, the manifest.
+ * Return: 0, RKTCMD_E_USAGE if argv is no launch that is understood, -ENOMEM. */
+int launch_read(struct launch *launch);
+
+/* Reads `text` as the launch's manifest; one that is not understood is left out, with a note.
+ * Return: 0 or -ENOMEM. */
+int launch_read_manifest(struct launch *launch, const char *text, size_t length);
+
+/* For rooms: leaves a note of what was changed. Return: 0 or -ENOMEM. */
+int launch_note(struct launch *launch, const char *format, ...) PRINTF(2, 3);
+
+/* Whom the launch is for, in words: "pod default/web". Borrowed from `buffer`. */
+const char *launch_subject(const struct launch *launch, char *buffer, size_t size);
+
+/* Leads the launch through the rooms, then calls `done`: before this returns, if no room on the way
+ * has to be waited for. */
+void launch_walk(struct launch *launch, uv_loop_t *loop, void (*done)(struct launch *launch));

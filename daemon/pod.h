@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * What is known of a pod of Kubernetes, and of its rkt pods: the data, no doings. A pod is keyed by
+ * its UID, a rkt pod by its UUID.
+ */
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "daemon/event.h"
+#include "lib/life.h"
+
+/* How many rkt pods that have ended are kept with a pod; the kubelet removes the oldest first. */
+#define RKTPODS_ENDED_MAX 16
+
+/* What a room left behind: "hostpath", "made /srv/cache (0755 root:root)". */
+struct note {
+    char *room;
+    char *text;
+};
+
+struct notes {
+    struct note *list;
+    size_t n;
+};
+
+/* Return: 0 or -ENOMEM. */
+int notes_add(struct notes *notes, const char *room, const char *text);
+void notes_deinit(struct notes *notes);
+
+/* The last launch of a kind, for gantryctl explain. All-zero: there was none. */
+struct record {
+    char *command; /* "prepare"; NULL: none */
+    usec_t at;
+    unsigned n_times; /* in a row, with the same outcome */
+    char *refusal;    /* NULL: it went to rkt */
+    struct notes notes;
+};
+
+/* Puts a launch in the place of the one before; takes the notes over, empty after that.
+ * Return: 0 or -ENOMEM, and then the record is empty. */
+int record_set(struct record *record, const char *command, usec_t at, const char *refusal,
+               struct notes *notes);
+void record_deinit(struct record *record);
+
+struct app_exit {
+    char *container;
+    int status;
+};
+
+#define STATUS_UNKNOWN (-1)
+
+/* One run of a pod. */
+struct rktpod {
+    struct pod *pod;
+    struct rktpod *next; /* the one before it in time */
+
+    char *uuid; /* "" while it is not known (rkt run) */
+    char *data_dir;
+    pid_t pid; /* of the process that became rkt */
+    uint64_t
+        start_ticks; /* its start, proc(5) stat: with the pid it names one process of this boot */
+    char *unit;      /* NULL: it has none of its own */
+    usec_t started_at;
+
+    bool ended;
+    usec_t finished_at;
+    int status; /* what the process ended with; STATUS_UNKNOWN */
+    struct app_exit *apps;
+    size_t n_apps;
+
+    void *watch; /* daemon/exits.c: while it is being watched */
+};
+
+struct pod {
+    char *uid, *name, *namespace;
+    struct life life;
+    unsigned restarts;      /* the kubelet's count, of the last manifest */
+    struct rktpod *rktpods; /* newest first */
+    struct record passed, refused;
+    unsigned n_refused; /* since the back-off began */
+
+    struct repeat repeat;
+    unsigned n_refs;
+    unsigned n_launches;      /* under way */
+    bool registered;          /* in the register */
+    bool forgotten;           /* dropped from it: its state is to go as well */
+    bool counted_held;        /* among struct pods' n_held */
+    struct uv_timer_s *timer; /* daemon/pods.c */
+    struct save *save;        /* daemon/state.c: while it is being written */
+};
+
+/* Return: a pod with one reference, NULL without memory. */
+struct pod *pod_new(const char *uid, const char *name, const char *namespace);
+struct pod *pod_ref(struct pod *pod);
+/* Return: NULL. */
+struct pod *pod_unref(struct pod *pod);
+
+/* Follows a change of name. Return: 0 or -ENOMEM. */
+int pod_rename(struct pod *pod, const char *name, const char *namespace);
+
+/* Begins a new rkt pod of the pod; the oldest one that has ended is dropped if there are too many.
+ * Return: borrowed, NULL without memory. */
+struct rktpod *pod_add_rktpod(struct pod *pod, const char *uuid, const char *data_dir);
+
+/* Return: borrowed, or NULL. */
+struct rktpod *pod_find_rktpod(const struct pod *pod, const char *uuid);
+
+/* Takes it out of the pod and frees it; it must not be watched. */
+void pod_drop_rktpod(struct rktpod *rktpod);
+
+/* Return: true if it is the one that the pod's life goes by. */
+bool rktpod_is_newest(const struct rktpod *rktpod);
+
+/* Return: 0 or -ENOMEM. */
+int rktpod_set_uuid(struct rktpod *rktpod, const char *uuid);
+int rktpod_set_unit(struct rktpod *rktpod, const char *unit);
+int rktpod_add_exit(struct rktpod *rktpod, const char *container, int status);
+
+/* Begins an event that is told with the pod's fields. */
+void pod_event(struct event *event, const struct pod *pod, enum message message, const char *format,
+               ...) PRINTF(4, 5);

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * rkt's data directory (contract section 3). The only file that knows its layout.
+ *
+ * A pod's folder, named by its UUID, moves through pods/: embryo, prepare, prepared, run,
+ * exited-garbage, garbage. It may move while it is looked at, so everything is looked for in all of
+ * them.
+ *
+ * All of it waits for the file system; none of it is for the loop.
+ */
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "lib/error.h"
+#include "lib/usec.h"
+
+/* 36 characters and the NUL. */
+#define RKT_UUID_SIZE 37
+
+enum {
+    RKTDIR_E_NOT_FOUND = 1,
+    RKTDIR_E_AMBIGUOUS, /* more than one pod begins like that */
+};
+
+/* The pod that rkt would take the beginning of a UUID for, letters of either case.
+ * Return: 0, RKTDIR_E_NOT_FOUND, RKTDIR_E_AMBIGUOUS, -errno. */
+int rktdir_resolve(const char *data_dir, const char *prefix, char uuid[static RKT_UUID_SIZE]);
+
+/* Which pod the process is, or was, the main process of. Return: 0, RKTDIR_E_NOT_FOUND, -errno. */
+int rktdir_resolve_pid(const char *data_dir, pid_t pid, char uuid[static RKT_UUID_SIZE]);
+
+/* Reads the pod manifest, as prepare stored it.
+ * Return: 0 and text to free(), RKTDIR_E_NOT_FOUND, -errno. */
+int rktdir_read_manifest(const char *data_dir, const char *uuid, char **textp, size_t *lengthp);
+
+/* Return: true unless the pod is gone from every folder. */
+bool rktdir_exists(const char *data_dir, const char *uuid);
+
+/* The end of one app. */
+struct rktdir_exit {
+    char *app;
+    int status;
+    wall_t at; /* when the status was written */
+};
+
+struct rktdir_exits {
+    struct rktdir_exit *list;
+    size_t n;
+};
+
+/* Reads what the apps of a pod ended with: none under fly, and none of apps that were still running
+ * when the pod ended. Return: 0, also for none; RKTDIR_E_NOT_FOUND, -errno. */
+int rktdir_read_exits(const char *data_dir, const char *uuid, struct rktdir_exits *exits);
+void rktdir_exits_deinit(struct rktdir_exits *exits);
+
+/* Which app ended the pod: the first to fail, for it takes the others with it; if none failed, the
+ * last one to end (contract section 3). Return: NULL if there is no exit at all. */
+const struct rktdir_exit *rktdir_exits_decisive(const struct rktdir_exits *exits);
+
+/* The folders of pods/ in which a pod may stand, ended by NULL, in the order of its life. */
+#define RKTDIR_N_STAGES 6
+extern const char *const rktdir_stages[RKTDIR_N_STAGES + 1];
