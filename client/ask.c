@@ -59,30 +59,50 @@ static json_t *argv_to_json(const struct question *question)
     return list;
 }
 
-/* Return: a new reference; NULL and an error if it cannot be put. */
-static json_t *question_to_json(const struct question *question, struct error *error)
+/* The call without the manifest. Return: a new reference, NULL if it cannot be put. */
+static json_t *question_to_json(const struct question *question)
 {
     char id[33], directory[PATH_MAX];
-    json_t *argv = argv_to_json(question), *manifest = NULL;
+    json_t *argv = argv_to_json(question);
 
-    if (!argv) {
-        error_set(error, 0, "the command line is not UTF-8");
+    if (!argv)
         return NULL;
-    }
-    if (question->manifest) {
-        manifest = json_stringn(question->manifest, question->manifest_length);
-        if (!manifest) {
-            json_decref(argv);
-            error_set(error, 0, "the pod manifest is not UTF-8");
-            return NULL;
-        }
-    }
     make_id(id);
     if (!getcwd(directory, sizeof(directory)) || directory[0] != '/')
         strcpy(directory, "/");
-    return json_pack("{s:s, s:{s:s, s:o, s:s, s:o, s:o*}}", "method", "io.gantry.Node.Launch",
+    return json_pack("{s:s, s:{s:s, s:o, s:s, s:o}}", "method", "io.gantry.Node.Launch",
                      "parameters", "id", id, "argv", argv, "directory", directory, "environment",
-                     environment_to_json(), "manifest", manifest);
+                     environment_to_json());
+}
+
+/* Writes the whole message. The manifest's bytes are put in as they are, as the last of the
+ * parameters: it is JSON itself, and so it is neither read nor quoted here. If it is not JSON after
+ * all, neither is the message, and gantryd says so. Return: a message to free(), NULL if it cannot
+ * be put. */
+static char *compose(const struct question *question, size_t *lengthp)
+{
+    static const char name[] = ",\"manifest\":", end[] = "}}";
+    json_t *json = question_to_json(question);
+    CLEANUP(freep) char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+
+    json_decref(json);
+    if (!text)
+        return NULL;
+    size_t length = strlen(text);
+    char *message = malloc(length + sizeof(name) + question->manifest_length + 1);
+    if (!message)
+        return NULL;
+    memcpy(message, text, length + 1);
+    *lengthp = length + 1;
+    if (!question->manifest)
+        return message;
+
+    char *p = message + length - strlen(end);
+    p = mempcpy(p, name, strlen(name));
+    p = mempcpy(p, question->manifest, question->manifest_length);
+    p = mempcpy(p, end, sizeof(end));
+    *lengthp = (size_t)(p - message);
+    return message;
 }
 
 void answer_deinit(struct answer *answer)
@@ -186,18 +206,18 @@ static int unreachable(struct error *error, const struct config *config, int r)
     return error_set(error, ASK_E_UNREACHABLE, "%s: %s", config->daemon.socket, strerror(-r));
 }
 
-/* Asks once. Return: as ask(), or CONNECTION_E_CLOSED + ASK_E_UNREACHABLE: ask again. */
+/* Asks once. Return: as ask(), or ASK_AGAIN. */
 #define ASK_AGAIN (ASK_E_UNREACHABLE + 1)
 
-static int ask_once(const struct config *config, json_t *question, usec_t deadline,
-                    struct answer *answer, struct error *error)
+static int ask_once(const struct config *config, const char *message, size_t length,
+                    usec_t deadline, struct answer *answer, struct error *error)
 {
     CLEANUP(connection_close) struct connection connection = CONNECTION_NULL;
     struct varlink_reply reply;
 
     int r = connection_open(&connection, config->daemon.socket, deadline);
     if (r == 0)
-        r = connection_send(&connection, json_incref(question), deadline);
+        r = connection_send(&connection, message, length, deadline);
     /* One that does not take us in may have sent why before it closed. */
     if (r == 0 || r == CONNECTION_E_CLOSED)
         r = connection_receive(&connection, &answer->json, &reply, deadline, error);
@@ -213,15 +233,15 @@ int ask(const struct config *config, const struct question *question, struct ans
 {
     usec_t deadline = usec_add(usec_now(), config->launch.request_timeout);
     struct timespec pause = {.tv_nsec = ASK_AGAIN_USEC * 1000};
-    json_t *json = question_to_json(question, error);
+    size_t length;
+    CLEANUP(freep) char *message = compose(question, &length);
 
-    if (!json)
-        return ASK_E_UNREACHABLE;
-    int r = ask_once(config, json, deadline, answer, error);
+    if (!message)
+        return error_set(error, ASK_E_UNREACHABLE, "the command line is not UTF-8");
+    int r = ask_once(config, message, length, deadline, answer, error);
     while (r == ASK_AGAIN && usec_now() < deadline) {
         nanosleep(&pause, NULL);
-        r = ask_once(config, json, deadline, answer, error);
+        r = ask_once(config, message, length, deadline, answer, error);
     }
-    json_decref(json);
     return r == ASK_AGAIN ? unreachable(error, config, -ETIMEDOUT) : r;
 }

@@ -53,13 +53,16 @@ void connection_close(struct connection *connection)
     *connection = CONNECTION_NULL;
 }
 
-static int send_bytes(int fd, const char *bytes, size_t length, usec_t deadline)
+int connection_send(struct connection *connection, const char *bytes, size_t length,
+                    usec_t deadline)
 {
+    if (length > VARLINK_MESSAGE_MAX)
+        return -EMSGSIZE;
     while (length > 0) {
-        int r = limit_time(fd, SO_SNDTIMEO, deadline);
+        int r = limit_time(connection->fd, SO_SNDTIMEO, deadline);
         if (r < 0)
             return r;
-        ssize_t n = send(fd, bytes, length, MSG_NOSIGNAL);
+        ssize_t n = send(connection->fd, bytes, length, MSG_NOSIGNAL);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -68,19 +71,6 @@ static int send_bytes(int fd, const char *bytes, size_t length, usec_t deadline)
         length -= (size_t)n;
     }
     return 0;
-}
-
-int connection_send(struct connection *connection, json_t *call, usec_t deadline)
-{
-    size_t length;
-    CLEANUP(freep) char *bytes = call ? varlink_encode(call, &length) : NULL;
-
-    json_decref(call);
-    if (!bytes)
-        return -ENOMEM;
-    if (length > VARLINK_MESSAGE_MAX)
-        return -EMSGSIZE;
-    return send_bytes(connection->fd, bytes, length, deadline);
 }
 
 /* Waits for more bytes. */

@@ -29,9 +29,10 @@ enum {
 int connection_open(struct connection *connection, const char *path, usec_t deadline);
 void connection_close(struct connection *connection);
 
-/* Sends a call: the reference is consumed, and may be NULL, without memory.
+/* Sends a message, its NUL included.
  * Return: 0, CONNECTION_E_CLOSED, -EMSGSIZE (longer than a message may be), -ETIMEDOUT, -errno. */
-int connection_send(struct connection *connection, json_t *call, usec_t deadline);
+int connection_send(struct connection *connection, const char *bytes, size_t length,
+                    usec_t deadline);
 
 /* Waits for a reply. Return: 0 and a new reference, of which `reply` borrows; CONNECTION_E_CLOSED,
  * CONNECTION_E_INVALID, -ETIMEDOUT, -errno. */

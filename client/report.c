@@ -1,85 +1,89 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * libsystemd would be by far the heaviest thing that the drop-in links, and it is linked
+ * statically; so this speaks journald's own protocol, systemd.io/JOURNAL_NATIVE_PROTOCOL: a
+ * datagram of fields, each
+ *
+ *   NAME=value\n            or, if there is a newline in the value,
+ *   NAME\n<64 bit little-endian length of the value>value\n
+ */
+
 #include "client/report.h"
 
-#include <dlfcn.h>
+#include <endian.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/uio.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <syslog.h>
 
 #define JOURNAL_SOCKET "/run/systemd/journal/socket"
-#define FIELDS_MAX 10
 
-struct entry {
-    struct iovec fields[FIELDS_MAX];
-    int n_fields;
-};
-
-static void add(struct entry *entry, const char *name, const char *value)
+static void add(FILE *entry, const char *name, const char *value)
 {
-    char *field;
-
-    if (!value || entry->n_fields == FIELDS_MAX)
+    if (!value)
         return;
-    int n = asprintf(&field, "%s=%s", name, value);
-    if (n >= 0)
-        entry->fields[entry->n_fields++] = (struct iovec){.iov_base = field, .iov_len = (size_t)n};
+    if (!strchr(value, '\n')) {
+        fprintf(entry, "%s=%s\n", name, value);
+        return;
+    }
+    uint64_t length = htole64(strlen(value));
+    fprintf(entry, "%s\n", name);
+    fwrite(&length, sizeof(length), 1, entry);
+    fprintf(entry, "%s\n", value);
 }
 
-static void entry_deinit(struct entry *entry)
+/* Return: true if journald has it. It is not waited for. */
+static bool send_to_journald(const char *entry, size_t length)
 {
-    for (int i = 0; i < entry->n_fields; i++)
-        free(entry->fields[i].iov_base);
+    static const struct sockaddr_un journald = {.sun_family = AF_UNIX, .sun_path = JOURNAL_SOCKET};
+    CLEANUP(fd_closep) int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    return fd >= 0 && sendto(fd, entry, length, MSG_NOSIGNAL, (const struct sockaddr *)&journald,
+                             sizeof(journald)) == (ssize_t)length;
 }
 
-/* Return: true if journald has it. sd_journal_sendv() is content when nobody listens: so that is
- * asked first. */
-static bool send_to_journald(const struct entry *entry)
+static char *compose(const struct report *report, const char *text, size_t *lengthp)
 {
-    if (access(JOURNAL_SOCKET, W_OK) < 0)
-        return false;
-    void *library = dlopen("libsystemd.so.0", RTLD_NOW | RTLD_LOCAL);
-    if (!library)
-        return false;
-    int (*sendv)(const struct iovec *iov, int n);
-    /* The one way that C leaves from an object pointer to a function's. */
-    *(void **)&sendv = dlsym(library, "sd_journal_sendv");
-    bool sent = sendv && sendv(entry->fields, entry->n_fields) >= 0;
-    dlclose(library);
-    return sent;
+    const struct message_info *info = message_info(report->message);
+    char *bytes = NULL;
+    FILE *entry = open_memstream(&bytes, lengthp);
+
+    if (!entry)
+        return NULL;
+    add(entry, "MESSAGE", text);
+    add(entry, "MESSAGE_ID", info->id);
+    fprintf(entry, "PRIORITY=%d\n", info->priority);
+    add(entry, "SYSLOG_IDENTIFIER", "gantry-rkt");
+    add(entry, "GANTRY_COMMAND", report->command);
+    add(entry, "GANTRY_REASON", report->reason);
+    if (report->pod) {
+        add(entry, "GANTRY_POD_UID", report->pod->uid);
+        add(entry, "GANTRY_POD_NAME", report->pod->name);
+        add(entry, "GANTRY_POD_NAMESPACE", report->pod->namespace);
+    }
+    fclose(entry);
+    return bytes;
 }
 
 void report_send(const struct report *report, const char *format, ...)
 {
-    const struct message_info *info = message_info(report->message);
-    CLEANUP(entry_deinit) struct entry entry = {.n_fields = 0};
     CLEANUP(freep) char *text = NULL;
-    char priority[16];
+    size_t length;
     va_list args;
 
     va_start(args, format);
     if (vasprintf(&text, format, args) < 0)
         text = NULL;
     va_end(args);
-    if (!text)
-        return;
 
-    snprintf(priority, sizeof(priority), "%d", info->priority);
-    add(&entry, "MESSAGE", text);
-    add(&entry, "MESSAGE_ID", info->id);
-    add(&entry, "PRIORITY", priority);
-    add(&entry, "SYSLOG_IDENTIFIER", "gantry-rkt");
-    add(&entry, "GANTRY_COMMAND", report->command);
-    add(&entry, "GANTRY_REASON", report->reason);
-    if (report->pod) {
-        add(&entry, "GANTRY_POD_UID", report->pod->uid);
-        add(&entry, "GANTRY_POD_NAME", report->pod->name);
-        add(&entry, "GANTRY_POD_NAMESPACE", report->pod->namespace);
-    }
-    if (!send_to_journald(&entry)) {
-        openlog("gantry-rkt", LOG_PID, LOG_DAEMON);
-        syslog(info->priority, "%s", text);
-        closelog();
-    }
+    CLEANUP(freep) char *entry = text ? compose(report, text, &length) : NULL;
+    if (!entry || send_to_journald(entry, length))
+        return;
+    openlog("gantry-rkt", LOG_PID, LOG_DAEMON);
+    syslog(message_info(report->message)->priority, "%s", text);
+    closelog();
 }

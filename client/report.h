@@ -2,8 +2,7 @@
 #pragma once
 
 /*
- * The drop-in's own entries in the journal, for when it could not do its work. Nothing is linked
- * for them: libsystemd is loaded only when there is something to say.
+ * The drop-in's own entries in the journal, for when it could not do its work.
  */
 
 #include "lib/manifest.h"

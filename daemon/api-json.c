@@ -45,9 +45,9 @@ static bool is_environment(const json_t *value)
     return json_is_object(value);
 }
 
-static bool is_text_or_absent(const json_t *value)
+static bool is_manifest(const json_t *value)
 {
-    return !value || json_is_null(value) || json_is_string(value);
+    return !value || json_is_null(value) || json_is_object(value);
 }
 
 static const struct {
@@ -58,21 +58,8 @@ static const struct {
     {"argv", is_list},
     {"directory", is_absolute},
     {"environment", is_environment},
-    {"manifest", is_text_or_absent},
+    {"manifest", is_manifest},
 };
-
-/* The text may hold NULs; they are the JSON parser's to refuse. */
-static int read_manifest(struct launch *launch, const json_t *manifest)
-{
-    if (!json_is_string(manifest))
-        return 0;
-    launch->manifest_length = json_string_length(manifest);
-    launch->manifest_text = malloc(launch->manifest_length + 1);
-    if (!launch->manifest_text)
-        return -ENOMEM;
-    memcpy(launch->manifest_text, json_string_value(manifest), launch->manifest_length + 1);
-    return 0;
-}
 
 int launch_from_json(struct launch *launch, json_t *parameters, const char **parameterp)
 {
@@ -85,11 +72,11 @@ int launch_from_json(struct launch *launch, json_t *parameters, const char **par
     launch->directory = strdup(json_string_value(json_object_get(parameters, "directory")));
     if (!launch->id || !launch->directory)
         return -ENOMEM;
+    json_t *manifest = json_object_get(parameters, "manifest");
+    if (json_is_object(manifest))
+        launch->manifest_json = json_incref(manifest);
     *parameterp = "argv";
-    int r = read_argv(launch, json_object_get(parameters, "argv"));
-    if (r == 0)
-        r = read_manifest(launch, json_object_get(parameters, "manifest"));
-    return r;
+    return read_argv(launch, json_object_get(parameters, "argv"));
 }
 
 /* Points in time leave the daemon as wall clock. */

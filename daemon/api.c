@@ -47,7 +47,6 @@ static void answer_launch(struct launch *launch)
         failed(call, error_message(&launch->error));
     else
         call_reply(call, NULL);
-    launch_free(launch);
 }
 
 static void method_launch(struct api *api, struct call *call, json_t *parameters)

@@ -28,6 +28,7 @@ struct daemon {
     struct server *server;
     struct server_limits limits;
     int listen_fd; /* until there is a server */
+    char *bound;   /* the socket's path, if it is our own */
 
     uv_signal_t sigterm, sigint, sighup;
     uv_timer_t watchdog, status, drain;
@@ -183,12 +184,15 @@ static void attached(struct node *node)
 }
 
 /* The socket that systemd hands over; without one, our own. Return: an fd or -errno. */
-static int open_socket(const struct config *config)
+static int open_socket(struct daemon *daemon, const struct config *config)
 {
     int n = sd_listen_fds(1);
 
-    if (n == 0)
-        return server_bind(config->daemon.socket);
+    if (n == 0) {
+        int fd = server_bind(config->daemon.socket);
+        daemon->bound = fd >= 0 ? strdup(config->daemon.socket) : NULL;
+        return fd;
+    }
     if (n != 1 || sd_is_socket_unix(SD_LISTEN_FDS_START, SOCK_STREAM, -1, NULL, 0) <= 0)
         return -EINVAL;
     return SD_LISTEN_FDS_START;
@@ -218,7 +222,7 @@ static int start(struct daemon *daemon, struct config *config, struct error *err
     int r = journal_new(&daemon->journal);
     if (r < 0)
         return error_set(error, r, "cannot start the journal's thread: %s", strerror(-r));
-    daemon->listen_fd = open_socket(config);
+    daemon->listen_fd = open_socket(daemon, config);
     if (daemon->listen_fd < 0)
         return error_set(error, daemon->listen_fd, "%s: %s", config->daemon.socket,
                          strerror(-daemon->listen_fd));
@@ -263,6 +267,9 @@ int daemon_run(const struct daemon_options *options, struct config *config)
     api_free(daemon.api);
     node_deinit(&daemon.node);
     fd_close(daemon.listen_fd);
+    if (daemon.bound)
+        unlink(daemon.bound);
+    free(daemon.bound);
     uv_loop_close(&daemon.loop);
     journal_free(daemon.journal);
     return r < 0 || daemon.failed ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -27,7 +27,7 @@ struct launch *launch_free(struct launch *launch)
         free(launch->argv[i]);
     free(launch->argv);
     free(launch->directory);
-    free(launch->manifest_text);
+    json_decref(launch->manifest_json);
     fd_close(launch->pidfd);
     config_unref(launch->config);
     rktcmd_deinit(&launch->cmd);
@@ -57,18 +57,17 @@ static int find_data_dir(struct launch *launch)
     return r < 0 || !launch->data_dir ? -ENOMEM : 0;
 }
 
-int launch_read_manifest(struct launch *launch, const char *text, size_t length)
+int launch_set_manifest(struct launch *launch, int result, struct manifest *manifest,
+                        const struct error *error)
 {
-    CLEANUP(error_deinit) struct error error = ERROR_NULL;
-
-    int r = manifest_parse(&launch->manifest, text, length, &error);
-    if (r == MANIFEST_E_INVALID)
+    if (result == MANIFEST_E_INVALID)
         return launch_note(launch, "the pod manifest is not understood, and goes on untouched: %s",
-                           error_message(&error));
-    if (r < 0)
-        return r;
-    launch->is_kubernetes = manifest_identity(launch->manifest, &launch->identity);
-    return launch->is_kubernetes ? manifest_hashes(launch->manifest, &launch->hashes) : 0;
+                           error_message(error));
+    if (result < 0)
+        return result;
+    launch->manifest = manifest;
+    launch->is_kubernetes = manifest_identity(manifest, &launch->identity);
+    return launch->is_kubernetes ? manifest_hashes(manifest, &launch->hashes) : 0;
 }
 
 int launch_read(struct launch *launch)
@@ -79,9 +78,13 @@ int launch_read(struct launch *launch)
     if (launch->cmd.verb == RKTCMD_OTHER)
         return RKTCMD_E_USAGE;
     r = find_data_dir(launch);
-    if (r == 0 && launch->manifest_text)
-        r = launch_read_manifest(launch, launch->manifest_text, launch->manifest_length);
-    return r;
+    if (r < 0 || !launch->manifest_json)
+        return r;
+
+    CLEANUP(error_deinit) struct error error = ERROR_NULL;
+    struct manifest *manifest = NULL;
+    r = manifest_from_json(&manifest, json_incref(launch->manifest_json), &error);
+    return launch_set_manifest(launch, r, manifest, &error);
 }
 
 int launch_note(struct launch *launch, const char *format, ...)
@@ -125,35 +128,40 @@ static void came_out(struct launch *launch, int result)
     }
 }
 
-static void enter_blocking(uv_work_t *work)
+static void enter_waiting(uv_work_t *work)
 {
     struct launch *launch = container_of(work, struct launch, work);
 
     launch->failure = launch->room->enter(launch);
 }
 
-static void left_blocking(uv_work_t *work, int status)
+static void left_waiting(uv_work_t *work, int status)
 {
     struct launch *launch = container_of(work, struct launch, work);
     int result = launch->failure;
 
     (void)status;
     launch->failure = 0;
+    launch->may_wait = false;
     came_out(launch, result);
 }
 
-/* From room to room, as long as none has to be waited for. (Here as elsewhere: uv_queue_work()
- * fails only for want of a function to call.) */
+/* From room to room, as long as none has to wait. (Here as elsewhere: uv_queue_work() fails only
+ * for want of a function to call.) */
 static void walk_on(struct launch *launch)
 {
     while (launch->room->name && !(launch->room->verbs & 1U << launch->cmd.verb))
         launch->room++;
     if (!launch->room->name) {
         launch->done(launch);
-    } else if (!launch->room->blocking) {
-        came_out(launch, launch->room->enter(launch));
+        return;
+    }
+    int result = launch->room->enter(launch);
+    if (result == LAUNCH_E_WAIT) {
+        launch->may_wait = true;
+        uv_queue_work(launch->work.loop, &launch->work, enter_waiting, left_waiting);
     } else {
-        uv_queue_work(launch->work.loop, &launch->work, enter_blocking, left_blocking);
+        came_out(launch, result);
     }
 }
 

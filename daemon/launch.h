@@ -22,6 +22,10 @@ struct launch;
  * unamended if OnUnreachable= says so). */
 enum {
     LAUNCH_E_REFUSED = 1, /* launch->error says why */
+    /* It has to wait for something, and launch->may_wait is not set: nothing is changed yet, and
+     * the room is to be entered again on the thread pool, where it is. There it must not touch the
+     * pod. */
+    LAUNCH_E_WAIT,
 };
 
 /* What a refused launch exits with: as rkt's own failures do (contract section 3). */
@@ -30,8 +34,7 @@ enum {
 /* A row of the table in daemon/amend/rooms.c. */
 struct room {
     const char *name;
-    unsigned verbs; /* LAUNCH_PREPARES, ... : which launches come through here */
-    bool blocking;  /* it waits for file systems: entered on the thread pool, and touches no life */
+    unsigned verbs;       /* LAUNCH_PREPARES, ... : which launches come through here */
     enum message refusal; /* what a refusal of its is told as */
     int (*enter)(struct launch *launch);
 };
@@ -48,10 +51,9 @@ struct launch {
     int argc;
     char **argv; /* ended by NULL */
     char *directory;
-    char *manifest_text; /* NULL: none was sent */
-    size_t manifest_length;
-    pid_t pid; /* of the drop-in, which becomes rkt */
-    int pidfd; /* -1: it could not be had */
+    json_t *manifest_json; /* a reference; NULL: none was sent */
+    pid_t pid;             /* of the drop-in, which becomes rkt */
+    int pidfd;             /* -1: it could not be had */
 
     /* What was read of it. Owned; the config is a reference. */
     usec_t now; /* when it came */
@@ -69,6 +71,8 @@ struct launch {
 
     /* What the rooms leave. */
     struct notes notes;
+    bool is_binding;  /* its answer must not be lost by gantryd: the next back-off rests on it */
+    bool has_started; /* its rkt pod is watched now */
     const struct room *refused_by; /* NULL: nobody did */
     struct error error;            /* the refusal, or why gantry failed */
     int failure;                   /* -errno of a room that could not do its work, else 0 */
@@ -76,6 +80,7 @@ struct launch {
     /* The walk. */
     uv_work_t work;
     const struct room *room;
+    bool may_wait;
     void (*done)(struct launch *launch);   /* daemon/launch.c: at the end of the walk */
     void (*answer)(struct launch *launch); /* daemon/node.c: when all is written down */
     void *userdata;                        /* daemon/api.c: whom to answer */
@@ -95,9 +100,10 @@ static inline void launch_freep(struct launch **launchp)
  * Return: 0, RKTCMD_E_USAGE if argv is no launch that is understood, -ENOMEM. */
 int launch_read(struct launch *launch);
 
-/* Reads `text` as the launch's manifest; one that is not understood is left out, with a note.
- * Return: 0 or -ENOMEM. */
-int launch_read_manifest(struct launch *launch, const char *text, size_t length);
+/* Takes what manifest_parse() or manifest_from_json() made, or why it made nothing: one that is not
+ * understood is left out, with a note. Return: 0 or -ENOMEM. */
+int launch_set_manifest(struct launch *launch, int result, struct manifest *manifest,
+                        const struct error *error);
 
 /* For rooms: leaves a note of what was changed. Return: 0 or -ENOMEM. */
 int launch_note(struct launch *launch, const char *format, ...) PRINTF(2, 3);

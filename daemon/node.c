@@ -2,7 +2,6 @@
 #include "daemon/node.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <systemd/sd-login.h>
@@ -14,32 +13,25 @@
 #include "daemon/rktdir.h"
 #include "daemon/state.h"
 
-/* The way of a launch: arrive - (identify) - enter - walk - leave. */
+/* The way of a launch: arrive - (identify) - enter - walk - (start) - leave. */
 
-static void launch_event(struct event *event, const struct launch *launch, enum message message,
-                         const char *format, ...) PRINTF(4, 5);
-
-static void launch_event(struct event *event, const struct launch *launch, enum message message,
-                         const char *format, ...)
+static bool is_verb(const struct launch *launch, unsigned verbs)
 {
-    CLEANUP(freep) char *text = NULL;
-    char subject[512];
-    va_list args;
+    return verbs & 1U << launch->cmd.verb;
+}
 
-    va_start(args, format);
-    if (vasprintf(&text, format, args) < 0)
-        text = NULL;
-    va_end(args);
+/* What is told of a launch. */
 
+static void add_fields(struct event *event, const struct launch *launch)
+{
     if (launch->pod)
-        pod_event(event, launch->pod, message, "%s", text ? text : "");
-    else
-        event_init(event, message, "%s: %s", launch_subject(launch, subject, sizeof(subject)),
-                   text ? text : "");
+        pod_add_fields(event, launch->pod);
     event_add(event, "GANTRY_COMMAND", "%s", rktcmd_verb_name(launch->cmd.verb));
     event_add(event, "GANTRY_LAUNCH", "%s", launch->id);
     if (launch->uuid)
         event_add(event, "GANTRY_RKT_UUID", "%s", launch->uuid);
+    if (launch->unit)
+        event_add(event, "OBJECT_SYSTEMD_UNIT", "%s", launch->unit);
     for (size_t i = 0; i < launch->notes.n; i++)
         event_add(event, "GANTRY_NOTE", "%s: %s", launch->notes.list[i].room,
                   launch->notes.list[i].text);
@@ -53,7 +45,7 @@ static void emit(struct node *node, struct event *event, struct launch *launch)
     events_emit(&node->events, event, launch->pod ? &launch->pod->repeat : &none, launch->now);
 }
 
-/* The notes as the message shows them, behind the words. Return: a string to free(). */
+/* The notes as the message shows them, behind the words. Return: a string to free(), or NULL. */
 static char *notes_in_words(const struct launch *launch)
 {
     char *words = NULL;
@@ -68,34 +60,25 @@ static char *notes_in_words(const struct launch *launch)
     return words;
 }
 
-static void answer(void *userdata)
-{
-    struct launch *launch = userdata;
-    struct node *node = launch->work.loop->data;
-
-    if (launch->pod)
-        launch->pod->n_launches--;
-    launch->answer(launch);
-    node->n_launches--;
-    node_status_changed(node);
-}
-
-/* Writes down what the answer rests on, then answers. */
-static void leave(struct node *node, struct launch *launch)
-{
-    if (launch->pod)
-        pods_settle(node, launch->pod, answer, launch);
-    else
-        answer(launch);
-}
-
-static void tell_passed(struct node *node, struct launch *launch)
+static void tell_passed(struct node *node, struct launch *launch, const char *subject)
 {
     CLEANUP(event_deinit) struct event event;
     CLEANUP(freep) char *notes = notes_in_words(launch);
 
-    launch_event(&event, launch, MESSAGE_LAUNCH, "%s goes to rkt%s",
-                 rktcmd_verb_name(launch->cmd.verb), notes ? notes : "");
+    event_init(&event, MESSAGE_LAUNCH, "%s: %s goes to rkt%s", subject,
+               rktcmd_verb_name(launch->cmd.verb), notes ? notes : "");
+    add_fields(&event, launch);
+    emit(node, &event, launch);
+}
+
+static void tell_started(struct node *node, struct launch *launch, const char *subject)
+{
+    CLEANUP(event_deinit) struct event event;
+
+    event_init(&event, MESSAGE_START, "%s: rkt pod %s begins to run%s%s", subject,
+               launch->uuid ? launch->uuid : "", launch->unit ? " in " : "",
+               launch->unit ? launch->unit : "");
+    add_fields(&event, launch);
     emit(node, &event, launch);
 }
 
@@ -103,8 +86,9 @@ static void tell_refused(struct node *node, struct launch *launch)
 {
     CLEANUP(event_deinit) struct event event;
 
-    launch_event(&event, launch, launch->refused_by->refusal, "%s refused: %s",
-                 rktcmd_verb_name(launch->cmd.verb), error_message(&launch->error));
+    event_init(&event, launch->refused_by->refusal, "%s refused: %s",
+               rktcmd_verb_name(launch->cmd.verb), error_message(&launch->error));
+    add_fields(&event, launch);
     event_add(&event, "GANTRY_ROOM", "%s", launch->refused_by->name);
     if (launch->refused_by->refusal == MESSAGE_BACKOFF) {
         if (launch->pod->life.ended_by)
@@ -114,97 +98,120 @@ static void tell_refused(struct node *node, struct launch *launch)
     emit(node, &event, launch);
 }
 
-static void tell_unclear(struct node *node, struct launch *launch, const char *what,
-                         const char *why)
+static void tell_unclear(struct node *node, struct launch *launch, const char *subject,
+                         const char *what)
 {
     CLEANUP(event_deinit) struct event event;
 
-    launch_event(&event, launch, MESSAGE_UNCLEAR, "%s%s%s", what, why ? ": " : "", why ? why : "");
+    event_init(&event, MESSAGE_UNCLEAR, "%s: %s", subject, what);
+    add_fields(&event, launch);
     emit(node, &event, launch);
 }
 
-/* The process becomes rkt, and its pod begins to run. */
+static void tell(struct node *node, struct launch *launch)
+{
+    char subject[512];
+
+    launch_subject(launch, subject, sizeof(subject));
+    if (launch->refused_by) {
+        tell_refused(node, launch);
+    } else if (launch->failure != 0) {
+        tell_unclear(node, launch, subject, error_message(&launch->error));
+    } else {
+        if (is_verb(launch, LAUNCH_PREPARES))
+            tell_passed(node, launch, subject);
+        if (launch->has_started)
+            tell_started(node, launch, subject);
+    }
+}
+
+/* For gantryctl explain: what the last launch came to. A run-prepared tells nothing that its
+ * prepare has not. */
+static void remember(struct launch *launch)
+{
+    struct pod *pod = launch->pod;
+    const char *command = rktcmd_verb_name(launch->cmd.verb);
+
+    if (launch->refused_by && launch->refused_by->refusal == MESSAGE_BACKOFF)
+        pod->n_refused++;
+    if (launch->refused_by)
+        record_set(&pod->refused, command, launch->now, error_message(&launch->error),
+                   &launch->notes);
+    else if (is_verb(launch, LAUNCH_PREPARES))
+        record_set(&pod->passed, command, launch->now, NULL, &launch->notes);
+}
+
+/* The drop-in waits, so its answer comes first, and the journal after it. */
+static void leave(void *userdata)
+{
+    struct launch *launch = userdata;
+    struct node *node = launch->work.loop->data;
+    struct pod *pod = launch->pod;
+
+    launch->answer(launch);
+    tell(node, launch);
+    if (pod) {
+        pod->n_launches--;
+        remember(launch);
+        pods_settle(node, pod, NULL, NULL);
+    }
+    launch_free(launch);
+    node->n_launches--;
+    node_status_changed(node);
+}
+
+static void leave_with_failure(struct launch *launch, int code, const char *what)
+{
+    launch->failure = code;
+    error_set(&launch->error, 0, "%s", what);
+    leave(launch);
+}
+
+/* The process becomes rkt, and its pod begins to run: it is watched from here on. */
 static void start(struct node *node, struct launch *launch)
 {
-    CLEANUP(event_deinit) struct event event;
     struct pod *pod = launch->pod;
     const char *uuid = launch->uuid ? launch->uuid : "";
 
-    if (launch->pidfd < 0) {
-        tell_unclear(node, launch,
-                     "the end of its process cannot be watched, so there is no back-off", NULL);
-        return;
-    }
     struct rktpod *rktpod = uuid[0] ? pod_find_rktpod(pod, uuid) : NULL;
     if (rktpod && (!rktpod->ended || rktpod->watch))
-        return; /* a second run-prepared of one that runs: rkt will refuse it */
+        return; /* it runs already: rkt will refuse this one */
     if (rktpod)
         pod_drop_rktpod(rktpod);
     rktpod = pod_add_rktpod(pod, uuid, launch->data_dir);
-    if (!rktpod || life_run(&pod->life, &node->config->backoff, launch->hashes, launch->now) < 0)
+    if (!rktpod || (launch->unit && rktpod_set_unit(rktpod, launch->unit) < 0) ||
+        life_run(&pod->life, &node->config->backoff, launch->hashes, launch->now) < 0)
         return;
     rktpod->pid = launch->pid;
     rktpod->start_ticks = launch->start_ticks;
     rktpod->started_at = launch->now;
-    rktpod->unit = launch->unit;
-    launch->unit = NULL;
     pod->n_refused = 0;
-
-    launch_event(&event, launch, MESSAGE_START, "rkt pod %s begins to run%s%s", uuid,
-                 rktpod->unit ? " in " : "", rktpod->unit ? rktpod->unit : "");
-    if (rktpod->unit)
-        event_add(&event, "OBJECT_SYSTEMD_UNIT", "%s", rktpod->unit);
-    emit(node, &event, launch);
 
     exits_watch(node, rktpod, launch->pidfd);
     launch->pidfd = -1;
     removals_watch(node->removals, launch->data_dir);
-}
-
-static void pass(struct node *node, struct launch *launch)
-{
-    struct pod *pod = launch->pod;
-
-    if (LAUNCH_PREPARES & 1U << launch->cmd.verb)
-        tell_passed(node, launch);
-    if (!pod)
-        return;
-    if (LAUNCH_RUNS & 1U << launch->cmd.verb)
-        start(node, launch);
-    if (LAUNCH_PREPARES & 1U << launch->cmd.verb)
-        record_set(&pod->passed, rktcmd_verb_name(launch->cmd.verb), launch->now, NULL,
-                   &launch->notes);
-}
-
-static void refuse(struct node *node, struct launch *launch)
-{
-    struct pod *pod = launch->pod;
-    char subject[512];
-
-    tell_refused(node, launch);
-    /* Back-off has words of its own, that are known to be so. */
-    if (launch->refused_by->refusal == MESSAGE_REFUSAL)
-        error_wrap(&launch->error, 0, "launch of %s",
-                   launch_subject(launch, subject, sizeof(subject)));
-    if (!pod)
-        return;
-    if (launch->refused_by->refusal == MESSAGE_BACKOFF)
-        pod->n_refused++;
-    record_set(&pod->refused, rktcmd_verb_name(launch->cmd.verb), launch->now,
-               error_message(&launch->error), &launch->notes);
+    launch->has_started = true;
+    launch->is_binding = true;
 }
 
 static void walked(struct launch *launch)
 {
     struct node *node = launch->work.loop->data;
+    char subject[512];
 
-    if (launch->refused_by)
-        refuse(node, launch);
-    else if (launch->failure < 0)
-        tell_unclear(node, launch, "gantryd failed", error_message(&launch->error));
+    /* Back-off has words of its own, that are known to be so. */
+    if (launch->refused_by && launch->refused_by->refusal == MESSAGE_REFUSAL)
+        error_wrap(&launch->error, 0, "launch of %s",
+                   launch_subject(launch, subject, sizeof(subject)));
+    else if (!launch->refused_by && launch->failure == 0 && launch->pod && launch->pidfd >= 0 &&
+             is_verb(launch, LAUNCH_RUNS))
+        start(node, launch);
+
+    /* What the next back-off rests on is written down before the answer. */
+    if (launch->is_binding)
+        pods_settle(node, launch->pod, leave, launch);
     else
-        pass(node, launch);
-    leave(node, launch);
+        leave(launch);
 }
 
 static void set_restarts(struct launch *launch)
@@ -236,13 +243,23 @@ static void enter(struct node *node, struct launch *launch)
 {
     int r = launch->is_kubernetes ? meet_pod(node, launch) : 0;
 
-    if (r < 0) {
-        launch->failure = r;
-        error_set(&launch->error, r, "%s", strerror(-r));
-        answer(launch);
+    if (r < 0)
+        leave_with_failure(launch, r, strerror(-r));
+    else
+        launch_walk(launch, node->loop, walked);
+}
+
+static void read_stored_manifest(struct launch *launch, const char *uuid)
+{
+    CLEANUP(error_deinit) struct error error = ERROR_NULL;
+    CLEANUP(freep) char *text = NULL;
+    struct manifest *manifest = NULL;
+    size_t length;
+
+    if (rktdir_read_manifest(launch->data_dir, uuid, &text, &length) != 0)
         return;
-    }
-    launch_walk(launch, node->loop, walked);
+    int r = manifest_parse(&manifest, text, length, &error);
+    launch_set_manifest(launch, r, manifest, &error);
 }
 
 /* On the thread pool: what the process and rkt's data directory say of one that is about to run. */
@@ -257,9 +274,7 @@ static void identify(uv_work_t *work)
     if (!launch->cmd.uuid || rktdir_resolve(launch->data_dir, launch->cmd.uuid, uuid) != 0)
         return;
     launch->uuid = strdup(uuid);
-    if (rktdir_read_manifest(launch->data_dir, uuid, &launch->manifest_text,
-                             &launch->manifest_length) != 0)
-        launch->manifest_text = NULL;
+    read_stored_manifest(launch, uuid);
 }
 
 static void identified(uv_work_t *work, int status)
@@ -268,25 +283,21 @@ static void identified(uv_work_t *work, int status)
     struct node *node = launch->work.loop->data;
 
     (void)status;
-    if (launch->cmd.verb == RKTCMD_RUN_PREPARED && launch->manifest_text)
-        launch_read_manifest(launch, launch->manifest_text, launch->manifest_length);
     enter(node, launch);
 }
 
-void node_launch(struct node *node, struct launch *launch, void (*done)(struct launch *launch))
+void node_launch(struct node *node, struct launch *launch, void (*answer)(struct launch *launch))
 {
     node->n_launches++;
     launch->work.loop = node->loop;
-    launch->answer = done;
+    launch->answer = answer;
 
     int r = launch_read(launch);
-    if (r != 0) {
-        if (r == RKTCMD_E_USAGE)
-            tell_unclear(node, launch, "its command line is not understood, and goes on untouched",
-                         NULL);
-        launch->failure = r < 0 ? r : 0;
-        answer(launch);
-    } else if (LAUNCH_RUNS & 1U << launch->cmd.verb) {
+    if (r == RKTCMD_E_USAGE) {
+        leave_with_failure(launch, -EINVAL, "the command line is not one of rkt 1.30's");
+    } else if (r < 0) {
+        leave_with_failure(launch, r, strerror(-r));
+    } else if (is_verb(launch, LAUNCH_RUNS)) {
         uv_queue_work(node->loop, &launch->work, identify, identified);
     } else {
         enter(node, launch);

@@ -45,10 +45,9 @@ void node_deinit(struct node *node);
 /* Goes over to another configuration; takes the reference. */
 void node_set_config(struct node *node, struct config *config);
 
-/* Leads a launch from arrival to answer: `done` is called from the loop, when everything that the
- * answer rests on is written down. Then launch->refused_by, launch->failure and launch->error tell
- * what to answer. */
-void node_launch(struct node *node, struct launch *launch, void (*done)(struct launch *launch));
+/* Leads a launch, which is taken over, from arrival to answer. `answer` is called once:
+ * launch->refused_by, launch->failure and launch->error tell what to answer. */
+void node_launch(struct node *node, struct launch *launch, void (*answer)(struct launch *launch));
 
 /* For the node's parts. */
 

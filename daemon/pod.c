@@ -223,6 +223,13 @@ int rktpod_add_exit(struct rktpod *rktpod, const char *container, int status)
     return 0;
 }
 
+void pod_add_fields(struct event *event, const struct pod *pod)
+{
+    event_add(event, "GANTRY_POD_UID", "%s", pod->uid);
+    event_add(event, "GANTRY_POD_NAME", "%s", pod->name);
+    event_add(event, "GANTRY_POD_NAMESPACE", "%s", pod->namespace);
+}
+
 void pod_event(struct event *event, const struct pod *pod, enum message message, const char *format,
                ...)
 {
@@ -235,7 +242,5 @@ void pod_event(struct event *event, const struct pod *pod, enum message message,
     va_end(args);
 
     event_init(event, message, "pod %s/%s: %s", pod->namespace, pod->name, text ? text : "");
-    event_add(event, "GANTRY_POD_UID", "%s", pod->uid);
-    event_add(event, "GANTRY_POD_NAME", "%s", pod->name);
-    event_add(event, "GANTRY_POD_NAMESPACE", "%s", pod->namespace);
+    pod_add_fields(event, pod);
 }

@@ -119,6 +119,9 @@ int rktpod_set_uuid(struct rktpod *rktpod, const char *uuid);
 int rktpod_set_unit(struct rktpod *rktpod, const char *unit);
 int rktpod_add_exit(struct rktpod *rktpod, const char *container, int status);
 
-/* Begins an event that is told with the pod's fields. */
+/* Says in an event which pod it is about. */
+void pod_add_fields(struct event *event, const struct pod *pod);
+
+/* Begins an event about the pod, "pod default/web: ...". */
 void pod_event(struct event *event, const struct pod *pod, enum message message, const char *format,
                ...) PRINTF(4, 5);

@@ -3,13 +3,13 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <grp.h>
 #include <ini.h>
 #include <limits.h>
-#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "lib/users.h"
 
 #define CONNECTIONS_MAX_DEFAULT 512
 
@@ -154,11 +154,7 @@ static int parse_user(const char *name, uid_t *uidp)
         *uidp = (uid_t)number;
         return 0;
     }
-    const struct passwd *user = getpwnam(name);
-    if (!user)
-        return -EINVAL;
-    *uidp = user->pw_uid;
-    return 0;
+    return user_find(name, uidp) < 0 ? -EINVAL : 0;
 }
 
 static int parse_group(const char *name, gid_t *gidp)
@@ -169,11 +165,7 @@ static int parse_group(const char *name, gid_t *gidp)
         *gidp = (gid_t)number;
         return 0;
     }
-    const struct group *group = getgrnam(name);
-    if (!group)
-        return -EINVAL;
-    *gidp = group->gr_gid;
-    return 0;
+    return group_find(name, gidp) < 0 ? -EINVAL : 0;
 }
 
 /* `member` is config.hostpath.uid; the group stands behind it. */

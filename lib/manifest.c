@@ -2,7 +2,6 @@
 #include "lib/manifest.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -18,28 +17,35 @@ struct manifest *manifest_free(struct manifest *manifest)
     return NULL;
 }
 
+int manifest_from_json(struct manifest **manifestp, json_t *root, struct error *error)
+{
+    if (!json_is_object(root)) {
+        json_decref(root);
+        return error_set(error, MANIFEST_E_INVALID, "not a JSON object");
+    }
+    struct manifest *manifest = malloc(sizeof(*manifest));
+    if (!manifest) {
+        json_decref(root);
+        return -ENOMEM;
+    }
+    manifest->root = root;
+    *manifestp = manifest;
+    return 0;
+}
+
 int manifest_parse(struct manifest **manifestp, const char *text, size_t length,
                    struct error *error)
 {
     json_error_t at;
-    CLEANUP(manifest_freep) struct manifest *manifest = calloc(1, sizeof(*manifest));
-
-    if (!manifest)
-        return -ENOMEM;
     /* Go's decoder, which rkt reads with, takes \u0000. */
-    manifest->root = json_loadb(text, length, JSON_ALLOW_NUL, &at);
-    if (!manifest->root) {
-        if (json_error_code(&at) == json_error_out_of_memory)
-            return -ENOMEM;
+    json_t *root = json_loadb(text, length, JSON_ALLOW_NUL, &at);
+
+    if (!root && json_error_code(&at) == json_error_out_of_memory)
+        return -ENOMEM;
+    if (!root)
         return error_set(error, MANIFEST_E_INVALID, "line %d, column %d: %s", at.line, at.column,
                          at.text);
-    }
-    if (!json_is_object(manifest->root))
-        return error_set(error, MANIFEST_E_INVALID, "not a JSON object");
-
-    *manifestp = manifest;
-    manifest = NULL;
-    return 0;
+    return manifest_from_json(manifestp, root, error);
 }
 
 /* A member that is a string. One with a NUL in it is none: its C string would name something else.

@@ -9,6 +9,7 @@
  * is not of the expected type is treated as absent, never as a reason to refuse.
  */
 
+#include <jansson.h>
 #include <stdbool.h>
 
 #include "lib/error.h"
@@ -24,6 +25,10 @@ enum {
  * Return: 0 and a manifest to manifest_free(), MANIFEST_E_INVALID, -ENOMEM. */
 int manifest_parse(struct manifest **manifestp, const char *text, size_t length,
                    struct error *error);
+
+/* The same for what has been parsed already; the reference is consumed in each case.
+ * Return: 0, MANIFEST_E_INVALID (not an object), -ENOMEM. */
+int manifest_from_json(struct manifest **manifestp, json_t *root, struct error *error);
 
 /* Return: NULL. */
 struct manifest *manifest_free(struct manifest *manifest);

@@ -45,8 +45,9 @@ int amend_backoff(struct launch *launch)
         return action;
     if (action == LIFE_REFUSE)
         return refuse(launch);
-    if (life->backoff.delay > 0 && life->backoff.allowed_at != allowed_before)
-        return launch_note(launch, "a restart; the next one has to wait %s",
-                           usec_format_go(delay, life->backoff.delay));
-    return 0;
+    if (life->backoff.delay == 0 || life->backoff.allowed_at == allowed_before)
+        return 0;
+    launch->is_binding = true;
+    return launch_note(launch, "a restart; the next one has to wait %s",
+                       usec_format_go(delay, life->backoff.delay));
 }

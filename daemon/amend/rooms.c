@@ -7,10 +7,10 @@
  * they cannot do. After the last one it is forwarded: the drop-in becomes rkt. */
 const struct room rooms[] = {
     /* gates */
-    {"backoff", LAUNCH_PREPARES, false, MESSAGE_BACKOFF, amend_backoff},
+    {"backoff", LAUNCH_PREPARES, MESSAGE_BACKOFF, amend_backoff},
 
     /* amendments */
-    {"hostpath", LAUNCH_PREPARES, true, MESSAGE_REFUSAL, amend_hostpath},
+    {"hostpath", LAUNCH_PREPARES, MESSAGE_REFUSAL, amend_hostpath},
 
-    {NULL, 0, false, 0, NULL},
+    {NULL, 0, 0, NULL},
 };

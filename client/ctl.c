@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "client/ctl.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* gantryd answers at once; a stream may be silent for ever after its first reply. */
+#define ANSWER_USEC (10 * USEC_SEC)
+
+int64_t ctl_number(const json_t *object, const char *name)
+{
+    return json_integer_value(json_object_get(object, name));
+}
+
+const char *ctl_string(const json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+
+    return text ? text : "";
+}
+
+const char *ctl_span(char buffer[static CTL_SPAN_MAX], uint64_t usec)
+{
+    uint64_t unit = usec >= USEC_SEC ? USEC_SEC : USEC_MSEC;
+
+    return usec_format_go(buffer, usec / unit * unit);
+}
+
+const char *ctl_age(char buffer[static CTL_SPAN_MAX], int64_t at)
+{
+    char span[CTL_SPAN_MAX];
+
+    snprintf(buffer, CTL_SPAN_MAX, "%.30s ago",
+             ctl_span(span, usec_sub(wall_now().usec, (uint64_t)at)));
+    return buffer;
+}
+
+void ctl_print_json(const json_t *json, bool one_of_many)
+{
+    json_dumpf(json, stdout, one_of_many ? JSON_COMPACT : JSON_INDENT(2));
+    putchar('\n');
+    fflush(stdout);
+}
+
+static int unreachable(const struct ctl *ctl, const char *why)
+{
+    fprintf(stderr,
+            "gantryctl: gantryd cannot be asked: %s: %s\n"
+            "See: systemctl status gantryd.socket gantryd.service\n",
+            ctl->socket, why);
+    return EXIT_UNREACHABLE;
+}
+
+static int no_such_pod(const json_t *parameters)
+{
+    fprintf(stderr,
+            "gantryctl: no pod has the name \"%s\", or a UID or rkt UUID that begins so\n"
+            "See: gantryctl list\n",
+            ctl_string(parameters, "pod"));
+    return EXIT_NO_POD;
+}
+
+static int ambiguous_pod(const json_t *parameters)
+{
+    const json_t *matches = json_object_get(parameters, "matches");
+
+    fprintf(stderr, "gantryctl: more than one pod is meant by \"%s\":\n",
+            ctl_string(parameters, "pod"));
+    for (size_t i = 0; i < json_array_size(matches); i++)
+        fprintf(stderr, "  %s\n", json_string_value(json_array_get(matches, i)));
+    return EXIT_NO_POD;
+}
+
+static int told_error(const struct varlink_reply *reply)
+{
+    if (strcmp(reply->error, "io.gantry.Node.NoSuchPod") == 0)
+        return no_such_pod(reply->parameters);
+    if (strcmp(reply->error, "io.gantry.Node.AmbiguousPod") == 0)
+        return ambiguous_pod(reply->parameters);
+    CLEANUP(freep) char *parameters = json_dumps(reply->parameters, JSON_COMPACT);
+    fprintf(stderr, "gantryctl: gantryd answers %s %s\n", reply->error,
+            parameters ? parameters : "");
+    return EXIT_FAILED;
+}
+
+/* Takes replies until the last one. */
+static int take_replies(const struct ctl *ctl, struct connection *connection,
+                        int (*fn)(const struct ctl *ctl, json_t *parameters, void *userdata),
+                        void *userdata)
+{
+    usec_t deadline = usec_add(usec_now(), ANSWER_USEC);
+
+    for (bool goes_on = true; goes_on;) {
+        CLEANUP(json_decrefp) json_t *message = NULL;
+        CLEANUP(error_deinit) struct error error = ERROR_NULL;
+        struct varlink_reply reply;
+
+        int r = connection_receive(connection, &message, &reply, deadline, &error);
+        if (r == CONNECTION_E_CLOSED)
+            return unreachable(ctl, "the connection was closed");
+        if (r > 0)
+            return unreachable(ctl, error_message(&error));
+        if (r < 0)
+            return unreachable(ctl, strerror(-r));
+        if (reply.error)
+            return told_error(&reply);
+        r = fn(ctl, reply.parameters, userdata);
+        if (r != 0)
+            return r;
+        goes_on = reply.continues;
+        deadline = USEC_MAX;
+    }
+    return 0;
+}
+
+int ctl_call(const struct ctl *ctl, const char *method, json_t *parameters, bool more,
+             int (*reply)(const struct ctl *ctl, json_t *parameters, void *userdata),
+             void *userdata)
+{
+    CLEANUP(connection_close) struct connection connection = CONNECTION_NULL;
+    CLEANUP(json_decrefp)
+    json_t *call = json_pack("{s:s, s:o, s:b}", "method", method, "parameters",
+                             parameters ? parameters : json_object(), "more", more);
+    usec_t deadline = usec_add(usec_now(), ANSWER_USEC);
+    size_t length;
+
+    CLEANUP(freep) char *message = call ? varlink_encode(call, &length) : NULL;
+    if (!message) {
+        fprintf(stderr, "gantryctl: the argument is not UTF-8\n");
+        return EXIT_USAGE;
+    }
+    int r = connection_open(&connection, ctl->socket, deadline);
+    if (r < 0)
+        return unreachable(ctl, strerror(-r));
+    r = connection_send(&connection, message, length, deadline);
+    if (r < 0)
+        return unreachable(ctl, strerror(-r));
+    /* One that does not take us in may have sent why before it closed. */
+    return take_replies(ctl, &connection, reply, userdata);
+}
