@@ -51,24 +51,10 @@ static int become_rkt(const struct config *config, char **argv)
     return die(error_message(&error));
 }
 
-/* Reads the manifest. Return: 0, -EFBIG (a file that is longer than can be sent), -errno. */
-static int read_manifest(struct manifest_file *file, const char *path)
+static int read_all(int fd, size_t size, struct manifest_file *file)
 {
-    struct stat st;
-    size_t size = 65536;
-
-    CLEANUP(fd_closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &st) < 0)
-        return -errno;
-    if (S_ISREG(st.st_mode))
-        size = (size_t)st.st_size + 1;
-    else
-        file->consumed = true;
-    if (S_ISREG(st.st_mode) && size > VARLINK_MESSAGE_MAX)
-        return -EFBIG;
-
     file->text = malloc(size);
-    for (ssize_t n = 1; file->text && n > 0;) {
+    for (ssize_t n = 1; file->text && n != 0;) {
         n = read(fd, file->text + file->length, size - file->length);
         if (n < 0 && errno != EINTR)
             return -errno;
@@ -81,6 +67,24 @@ static int read_manifest(struct manifest_file *file, const char *path)
         file->text = grown;
     }
     return file->text ? 0 : -ENOMEM;
+}
+
+/* Reads the manifest. Return: 0, -EFBIG (a file that is longer than can be sent), -errno. */
+static int read_manifest(struct manifest_file *file, const char *path)
+{
+    struct stat st;
+
+    CLEANUP(fd_closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return -errno;
+    if (!S_ISREG(st.st_mode)) {
+        int r = read_all(fd, 65536, file);
+        file->consumed = file->length > 0;
+        return r;
+    }
+    if ((size_t)st.st_size >= VARLINK_MESSAGE_MAX)
+        return -EFBIG;
+    return read_all(fd, (size_t)st.st_size + 1, file);
 }
 
 /* Puts a manifest where rkt can read it and nobody has to clean up: in memory, open across execve.
