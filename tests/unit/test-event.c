@@ -147,20 +147,6 @@ static void who_watches_is_told_of_each(void **state)
     assert_int_equal(told->n_watched, 9);
 }
 
-static void every_message_is_another_one(void **state)
-{
-    (void)state;
-    for (unsigned i = 0; i < N_MESSAGES; i++) {
-        const struct message_info *info = message_info((enum message)i);
-        assert_int_equal(strspn(info->id, "0123456789abcdef"), 32);
-        assert_int_equal(strlen(info->id), 32);
-        for (unsigned j = 0; j < i; j++) {
-            assert_string_not_equal(info->id, message_info((enum message)j)->id);
-            assert_string_not_equal(info->name, message_info((enum message)j)->name);
-        }
-    }
-}
-
 static void a_journal_that_nobody_reads_delays_nobody(void **state)
 {
     struct told *told = *state;
@@ -195,7 +181,6 @@ int main(void)
         TEST(something_else_in_between_begins_anew),
         TEST(without_a_subject_only_the_kind_counts),
         TEST(who_watches_is_told_of_each),
-        TEST(every_message_is_another_one),
         TEST(a_journal_that_nobody_reads_delays_nobody),
     };
 
