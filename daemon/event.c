@@ -8,6 +8,9 @@
 #define QUIET_USEC (10 * USEC_MINUTE)
 
 static void add_formatted(struct event *event, const char *name, const char *format, va_list args)
+    PRINTF(3, 0);
+
+static void add_formatted(struct event *event, const char *name, const char *format, va_list args)
 {
     char **fields = reallocarray(event->fields, event->n_fields + 1, sizeof(*fields));
     CLEANUP(freep) char *value = NULL;

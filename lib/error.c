@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+static char *format_message(const char *format, va_list args) PRINTF(1, 0);
+
 static char *format_message(const char *format, va_list args)
 {
     char *message = NULL;
