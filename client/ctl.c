@@ -127,8 +127,8 @@ int ctl_call(const struct ctl *ctl, const char *method, json_t *parameters, bool
 
     CLEANUP(freep) char *message = call ? varlink_encode(call, &length) : NULL;
     if (!message) {
-        fprintf(stderr, "gantryctl: the argument is not UTF-8\n");
-        return EXIT_USAGE;
+        fprintf(stderr, "gantryctl: out of memory\n");
+        return EXIT_FAILED;
     }
     int r = connection_open(&connection, ctl->socket, deadline);
     if (r < 0)

@@ -39,6 +39,14 @@ static int bad_usage(const char *why, const char *what)
     return EXIT_USAGE;
 }
 
+/* What is not cannot be put into JSON. */
+static bool is_utf8(const char *text)
+{
+    CLEANUP(json_decrefp) json_t *string = json_string(text);
+
+    return string;
+}
+
 static int run_verb(struct ctl *ctl, int argc, char **argv)
 {
     if (argc == 0)
@@ -50,6 +58,8 @@ static int run_verb(struct ctl *ctl, int argc, char **argv)
             return bad_usage(
                 verbs[i].takes_pod ? "one POD is needed by " : "no argument is taken by ", argv[0]);
         ctl->pod = argv[1];
+        if (ctl->pod && !is_utf8(ctl->pod))
+            return bad_usage("the argument is not UTF-8", "");
         return verbs[i].run(ctl);
     }
     return bad_usage("no such verb: ", argv[0]);

@@ -51,8 +51,8 @@ struct rktdir_exits {
     size_t n;
 };
 
-/* Reads what the apps of a pod ended with: none under fly, and none of apps that were still running
- * when the pod ended. Return: 0, also for none; RKTDIR_E_NOT_FOUND, -errno. */
+/* Reads what the apps of a pod ended with: none under fly; 0 for those that were stopped because
+ * the pod was, whatever they ended with. Return: 0, also for none; RKTDIR_E_NOT_FOUND, -errno. */
 int rktdir_read_exits(const char *data_dir, const char *uuid, struct rktdir_exits *exits);
 void rktdir_exits_deinit(struct rktdir_exits *exits);
 

@@ -126,7 +126,9 @@ void node_enter(void)
         errno = EPERM;
         die("these tests need root");
     }
-    if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+    /* A network of its own, too: what a recorded pod serves, it serves nobody. */
+    if (unshare(CLONE_NEWNS | CLONE_NEWNET) < 0 ||
+        mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
         die("a mount namespace");
     for (size_t i = 0; i < N_ELEMENTS(folders); i++)
         mount_empty(folders[i]);

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * rkt on the test's node, and the recorded launches of the kubelet: the stand-in, or the real one
+ * if $RKT is its path. (A real one needs its stage1-fly image in $RKT_STAGE1_FLY, and for its
+ * default stage1 a running systemd.)
+ */
+
+#include <jansson.h>
+#include <sys/types.h>
+
+#include "tests/harness/harness.h"
+
+/* For cmocka, in the place of node_setup() and node_teardown(): the recorder becomes rkt, and there
+ * is an image. */
+int rkt_setup(void **state);
+int rkt_teardown(void **state);
+
+/* A recording of tests/replay/traces/kubelet-1.9, with the image that is there in the place of the
+ * recorded one. Return: a new reference. */
+json_t *trace_load(const char *name);
+
+/* The arguments of rkt in all recordings, before the subcommand. */
+#define GLOBAL_OPTIONS                                                 \
+    "--insecure-options=image,ondisk,none", "--local-config=/etc/rkt", \
+        "--system-config=/usr/lib/rkt", "--dir=/var/lib/rkt"
+
+/* The files of each container that the kubelet makes before it calls rkt; host paths, and volumes
+ * with a subPath, it leaves to whom it may concern. */
+void rkt_make_kubelets_files(const json_t *manifest);
+
+/* Calls the drop-in as the kubelet does, with a manifest; ["--no-overlay"] and the like may follow,
+ * ended by NULL. Makes the files that the kubelet makes first. */
+struct result rkt_prepare(const json_t *manifest, ...) __attribute__((sentinel));
+
+/* Begins run-prepared. Return: the process, which is the pod's. */
+pid_t rkt_run(const char *uuid);
+
+/* The UUID that prepare printed; the test fails if it printed something else. Return: a string to
+ * free(). */
+char *rkt_uuid(const struct result *result);
+
+/* Prepares and runs it; waits for its end. Return: the UUID, to free(), and the exit status. */
+char *rkt_launch(const json_t *manifest, int *statusp);
