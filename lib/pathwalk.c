@@ -39,7 +39,8 @@ struct walk {
     size_t n_denied;
 
     char text[2 * PATH_MAX]; /* where the walk is, symlinks resolved; "" for the root */
-    char rest[2 * PATH_MAX]; /* what is still to be walked */
+    char path[2 * PATH_MAX]; /* what was to be walked, from the last symlink on */
+    const char *rest;        /* what of it still is */
     size_t literal_length;   /* that much of the end of rest is the caller's own text, no link's;
                                 slashes before it do not count */
     unsigned n_links;
@@ -176,7 +177,7 @@ static int append_name(struct walk *walk, const char *name)
 /* Puts the link's target before what is still to be walked. */
 static int follow(struct walk *walk, int link_fd, const struct stat *link, bool in_link)
 {
-    char target[PATH_MAX], rest[sizeof(walk->rest)];
+    char target[PATH_MAX], rest[sizeof(walk->path)];
     struct stat folder;
 
     if (fstat(top(walk)->fd, &folder) < 0)
@@ -199,7 +200,8 @@ static int follow(struct walk *walk, int link_fd, const struct stat *link, bool 
     int n = snprintf(rest, sizeof(rest), "%s/%s", target, walk->rest);
     if ((size_t)n >= sizeof(rest))
         return refuse(walk, strerror(ENAMETOOLONG));
-    strcpy(walk->rest, rest);
+    strcpy(walk->path, rest);
+    walk->rest = walk->path;
     return target[0] == '/' ? start_at_root(walk) : 0;
 }
 
@@ -331,7 +333,7 @@ static size_t next_component(struct walk *walk, char name[static NAME_MAX + 1])
         return NAME_MAX + 1;
     memcpy(name, start, length);
     name[length] = '\0';
-    memmove(walk->rest, start + length, strlen(start + length) + 1);
+    walk->rest = start + length;
     return length;
 }
 
@@ -339,7 +341,8 @@ static int walk_path(struct walk *walk, const char *path)
 {
     char name[NAME_MAX + 1];
 
-    strcpy(walk->rest, path);
+    strcpy(walk->path, path);
+    walk->rest = walk->path;
     walk->literal_length = strlen(skip_slashes(path));
 
     int r = start_at_root(walk);

@@ -78,6 +78,18 @@ static void every_launch_ran_once(unsigned n)
     }
 }
 
+/* Whoever met a dead gantryd, or a busy one, was answered all the same. */
+static void nobody_went_unasked(void)
+{
+    json_t *entries = journal_entries();
+
+    for (size_t i = 0; i < json_array_size(entries); i++) {
+        const json_t *entry = json_array_get(entries, i);
+        if (strcmp(field(entry, "MESSAGE_ID"), id_of(MESSAGE_UNREACHABLE)) == 0)
+            fail_msg("%s", field(entry, "MESSAGE"));
+    }
+}
+
 static void state_is_readable(void)
 {
     DIR *dir = opendir(NODE_STATE "/pods");
@@ -123,9 +135,7 @@ static void gantryd_may_be_killed_at_any_point(void **state)
     print_message("# %u launches, gantryd killed %u times\n", n_done, n_kills);
     assert_true(n_kills >= 20);
     every_launch_ran_once(LAUNCHES);
-    /* Whoever met a dead gantryd asked its successor. */
-    assert_int_equal(journal_count("MESSAGE_ID", id_of(MESSAGE_UNREACHABLE)), 0);
-
+    nobody_went_unasked();
     state_is_readable();
     gantryd_end(SIGKILL);
     gantryd_start();
@@ -164,7 +174,7 @@ static void the_disk_may_be_full(void **state)
     every_launch_ran_once(20);
     const json_t *entry = journal_wait("MESSAGE_ID", id_of(MESSAGE_STATE), NULL);
     assert_non_null(strstr(field(entry, "MESSAGE"), "No space left on device"));
-    assert_int_equal(journal_count("MESSAGE_ID", id_of(MESSAGE_UNREACHABLE)), 0);
+    nobody_went_unasked();
     state_is_readable();
 
     /* When there is space again it goes on by itself. */
@@ -242,7 +252,7 @@ static void a_thousand_clients_may_talk_nonsense(void **state)
             assert_int_equal(finish(begin_launch(i / 20)), 0);
     }
     every_launch_ran_once(GARBAGE_CLIENTS / 20);
-    assert_int_equal(journal_count("MESSAGE_ID", id_of(MESSAGE_UNREACHABLE)), 0);
+    nobody_went_unasked();
     assert_true(journal_count("MESSAGE_ID", id_of(MESSAGE_CLIENT)) > 0);
     for (unsigned i = 0; i < GARBAGE_CLIENTS; i++)
         close(fds[i]);

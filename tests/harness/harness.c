@@ -19,6 +19,9 @@
 
 #define RUN_TIMEOUT_MSEC 30000
 
+/* A test program that hangs ends after that. */
+#define HANG_SECONDS 300
+
 static struct {
     int listen_fd;
     int journal_fd;
@@ -140,6 +143,7 @@ void node_enter(void)
         die("/");
     setenv("GANTRY_CONFIG", NODE_CONFIG, 1);
     signal(SIGPIPE, SIG_IGN);
+    alarm(HANG_SECONDS);
 }
 
 static int bind_socket(const char *path, int type)
@@ -244,6 +248,8 @@ int gantryd_end(int signum)
     int status = 0;
 
     assert_int_equal(kill(node.gantryd, signum), 0);
+    /* A test that failed may have left it stopped. */
+    kill(node.gantryd, SIGCONT);
     assert_int_equal(waitpid(node.gantryd, &status, 0), node.gantryd);
     node.gantryd = 0;
     return status;
@@ -354,6 +360,8 @@ pid_t start_argv(const char *program, char *const *argv)
     assert_true(pid >= 0);
     if (pid > 0)
         return pid;
+    /* A group of its own, so that what it leaves behind can be ended with it, as systemd would. */
+    setpgid(0, 0);
     int null = open("/dev/null", O_RDWR);
     if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(null, 2) < 0)
         _exit(99);
@@ -368,6 +376,7 @@ int finish(pid_t pid)
     int status;
 
     assert_int_equal(waitpid(pid, &status, 0), pid);
+    kill(-pid, SIGKILL);
     return status_of(status);
 }
 

@@ -91,6 +91,8 @@ int main(int argc, char **argv)
     line[length] = '\n';
     if (write(is_open, line, length + 1) != (ssize_t)(length + 1))
         return 99;
+    free(line);
+    json_decref(call);
     execv("/run/recorder/next", argv);
     return errno == ENOENT ? 0 : 99;
 }
