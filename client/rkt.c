@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -34,6 +35,11 @@ struct manifest_file {
     size_t length;
     bool consumed; /* it was a pipe or the like: rkt cannot read it again */
 };
+
+static void manifest_file_deinit(struct manifest_file *file)
+{
+    free(file->text);
+}
 
 static int die(const char *message)
 {
@@ -205,7 +211,7 @@ static int launch(const struct config *config, int argc, char **argv, const stru
 {
     CLEANUP(error_deinit) struct error error = ERROR_NULL;
     CLEANUP(answer_deinit) struct answer answer = {0};
-    struct manifest_file file = {0};
+    CLEANUP(manifest_file_deinit) struct manifest_file file = {0};
 
     int r = cmd->pod_manifest ? read_manifest(&file, cmd->pod_manifest) : 0;
     if (r == -EFBIG)
