@@ -134,6 +134,9 @@ static void remember(struct launch *launch)
 
     if (launch->refused_by && launch->refused_by->refusal == MESSAGE_BACKOFF)
         pod->n_refused++;
+    /* Refusals are told as a row only if no launch was let through between them. */
+    if (launch->refused_by && pod->passed.at > pod->refused.at)
+        record_deinit(&pod->refused);
     if (launch->refused_by)
         record_set(&pod->refused, command, launch->now, error_message(&launch->error),
                    &launch->notes);

@@ -2,6 +2,7 @@
 #include "daemon/server.h"
 
 #include <errno.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -570,6 +571,7 @@ static bool is_served(const struct sockaddr_un *address)
 int server_bind(const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
+    char folder[sizeof(address.sun_path)];
 
     if (strlen(path) >= sizeof(address.sun_path))
         return -ENAMETOOLONG;
@@ -580,6 +582,8 @@ int server_bind(const char *path)
         return -errno;
     if (is_served(&address))
         return -EADDRINUSE;
+    if (mkdir(dirname(strcpy(folder, path)), 0755) < 0 && errno != EEXIST)
+        return -errno;
     if (unlink(path) < 0 && errno != ENOENT)
         return -errno;
     /* Nobody can connect before it listens, so the mode is set in time. */

@@ -606,7 +606,7 @@ static void by_hand_it_runs_the_same(void **state)
     int err[2];
 
     (void)state;
-    write_text(NODE_CONFIG, "[Daemon]\nSocket=/run/node/hand.sock\n[Rkt]\nPath=/bin/true\n");
+    write_text(NODE_CONFIG, "[Daemon]\nSocket=/run/hand/api.sock\n[Rkt]\nPath=/bin/true\n");
     assert_int_equal(pipe2(err, O_CLOEXEC), 0);
     pid_t pid = fork();
     if (pid == 0) {
@@ -616,15 +616,15 @@ static void by_hand_it_runs_the_same(void **state)
         _exit(99);
     }
     close(err[1]);
-    wait_for(connect_to("/run/node/hand.sock") >= 0);
-    assert_int_equal(stat("/run/node/hand.sock", &st), 0);
+    wait_for(connect_to("/run/hand/api.sock") >= 0);
+    assert_int_equal(stat("/run/hand/api.sock", &st), 0);
     assert_int_equal(st.st_mode & 07777, 0600);
 
     /* a second one leaves the first alone */
     CLEANUP(result_deinit)
     struct result second = run_argv(node_built("gantryd"), argv);
     assert_int_equal(second.status, 1);
-    assert_string_equal(second.err, "gantryd: /run/node/hand.sock: Address already in use\n");
+    assert_string_equal(second.err, "gantryd: /run/hand/api.sock: Address already in use\n");
 
     launch_pod("0001", "web");
     ssize_t n = read(err[0], line, sizeof(line) - 1);
@@ -635,12 +635,12 @@ static void by_hand_it_runs_the_same(void **state)
     /* one that was killed leaves its socket, and that is no hindrance */
     kill(pid, SIGKILL);
     finish(pid);
-    assert_true(is_there("/run/node/hand.sock"));
+    assert_true(is_there("/run/hand/api.sock"));
     pid = start_argv(node_built("gantryd"), argv);
-    wait_for(connect_to("/run/node/hand.sock") >= 0);
+    wait_for(connect_to("/run/hand/api.sock") >= 0);
     kill(pid, SIGTERM);
     assert_int_equal(finish(pid), 0);
-    assert_false(is_there("/run/node/hand.sock"));
+    assert_false(is_there("/run/hand/api.sock"));
     close(err[0]);
 }
 

@@ -126,6 +126,8 @@ static void a_crash_loop_is_held_back_longer_each_time(void **state)
         assert_true(is_in_state("loop", "ended"));
         runs_and_ends(manifest, "loop", 3);
     }
+    /* the last two rows refuse with the same words, but with a launch between them */
+    assert_int_equal(number(json_object_get(explain("loop"), "refused"), "times"), 1);
     /* rkt was called for each launch that was let through, and for no other */
     CLEANUP(json_decrefp) json_t *calls = recorded_calls();
     assert_int_equal(json_array_size(calls), 2 * 6);

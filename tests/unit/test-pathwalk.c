@@ -303,7 +303,7 @@ static void knows_a_denied_folder_by_another_name(void **state)
     rules.deny = deny;
     mkdir_in(scratch, "secret", 0755);
     mkdir_in(scratch, "other", 0755);
-    assert_int_equal(mount(secret, other, NULL, MS_BIND, NULL), 0);
+    assert_int_equal(mount(secret, other, "none", MS_BIND, NULL), 0);
     int r = pathwalk_make(&rules, "/other/x", &made, NULL);
     assert_int_equal(umount2(other, MNT_DETACH), 0);
     assert_int_equal(r, PATHWALK_E_REFUSED);
@@ -354,7 +354,7 @@ static void a_full_file_system_leaves_nothing_half_made(void **state)
     assert_int_equal(mount("tmpfs", full, "tmpfs", 0, "nr_inodes=4,mode=0755"), 0);
     refuses(scratch, "/full/a/b/c/d", "No space left on device");
     bool left = exists(scratch, "full/a");
-    assert_int_equal(mount(NULL, full, NULL, MS_REMOUNT | MS_RDONLY, NULL), 0);
+    assert_int_equal(mount(NULL, full, "none", MS_REMOUNT | MS_RDONLY, NULL), 0);
     refuses(scratch, "/full/x", "Read-only file system");
     assert_int_equal(umount2(full, MNT_DETACH), 0);
     assert_false(left);
