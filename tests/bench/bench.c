@@ -8,6 +8,7 @@
 #include "tests/unit/unit.h"
 
 #include <fcntl.h>
+#include <glob.h>
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
@@ -24,6 +25,7 @@
 #define MANIFEST "/run/node/manifest.json"
 #define CLIENTS 8
 #define LOAD_SECONDS 5
+#define IDLE_SECONDS 10
 
 extern char **environ;
 
@@ -297,6 +299,35 @@ static double pss_kib(void)
     return pss;
 }
 
+/* How often gantryd's threads have gone to sleep; each time something had woken one. */
+static unsigned long n_sleeps(void)
+{
+    char pattern[64], line[256];
+    unsigned long n = 0, of_one;
+    glob_t files;
+
+    snprintf(pattern, sizeof(pattern), "/proc/%d/task/*/status", (int)gantryd_pid());
+    assert_int_equal(glob(pattern, 0, NULL, &files), 0);
+    for (size_t i = 0; i < files.gl_pathc; i++) {
+        FILE *f = fopen(files.gl_pathv[i], "re");
+        assert_non_null(f);
+        while (fgets(line, sizeof(line), f))
+            n += sscanf(line, "voluntary_ctxt_switches: %lu", &of_one) == 1 ? of_one : 0;
+        fclose(f);
+    }
+    globfree(&files);
+    return n;
+}
+
+static void measure_idleness(void)
+{
+    sleep(1); /* what is under way comes to its end */
+    unsigned long before = n_sleeps();
+    sleep(IDLE_SECONDS);
+    printf("wake-ups in %d s, idle:     %lu (goal: 0 but the watchdog's, which is not there)\n",
+           IDLE_SECONDS, n_sleeps() - before);
+}
+
 static double median_decision(json_t *manifest, unsigned n_pods)
 {
     static struct series series;
@@ -325,6 +356,7 @@ static void measure_size(json_t *manifest)
     double few = median_decision(manifest, 100);
     know_pods(manifest, 100, 500);
     printf("PSS with 500 pods:         %.2f of 4 MiB\n", pss_kib() / 4096);
+    measure_idleness();
     know_pods(manifest, 500, 100000);
     double many = median_decision(manifest, 100000);
     printf("a decision, 100000 pods:   %.2f times one with 100 (goal: 2)\n", many / few);
