@@ -255,7 +255,7 @@ static int enter_made(struct walk *walk, const char *name)
     if (fchown(fd, rules->uid, rules->gid) < 0 || fchmod(fd, rules->mode) < 0)
         return refuse(walk, strerror(errno));
 
-    r = push(walk, fd, &st, top(walk)->trusted);
+    r = push(walk, fd, &st, top(walk)->trusted && rules->uid == rules->root_uid);
     fd = -1;
     return r;
 }
