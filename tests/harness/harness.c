@@ -247,6 +247,7 @@ int gantryd_end(int signum)
 {
     int status = 0;
 
+    assert_true(node.gantryd > 0);
     /* A test that failed may have left it stopped. Not after the signal: that could undo the stop
      * of a sanitizer, which looks for leaks at the end. */
     kill(node.gantryd, SIGCONT);
