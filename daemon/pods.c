@@ -144,7 +144,11 @@ void pods_arm(struct node *node, struct pod *pod)
 void pods_settle(struct node *node, struct pod *pod, void (*saved)(void *userdata), void *userdata)
 {
     pods_arm(node, pod);
-    state_save(node->state, pod, saved, userdata);
+    /* The file of a pod that is forgotten is gone, or its successor's. */
+    if (!pod->forgotten)
+        state_save(node->state, pod, saved, userdata);
+    else if (saved)
+        saved(userdata);
 }
 
 static void release(struct node *node, struct pod *pod, usec_t now)
@@ -184,13 +188,22 @@ static void unregister(struct pod *pod)
     pod_unref(pod);
 }
 
+/* A launch that is under way, or a rkt pod that runs, makes it worth knowing. */
+static bool is_in_use(const struct pod *pod)
+{
+    bool runs = false;
+
+    for (const struct rktpod *rktpod = pod->rktpods; rktpod; rktpod = rktpod->next)
+        runs = runs || !rktpod->ended || rktpod->watch;
+    return runs || pod->n_launches > 0;
+}
+
 void pods_forget(struct node *node, struct pod *pod, const char *why)
 {
-    CLEANUP(event_deinit) struct event event;
-
-    /* A launch that is under way makes it worth knowing again. */
-    if (!pod->registered || pod->n_launches > 0)
+    if (!pod->registered || is_in_use(pod))
         return;
+
+    CLEANUP(event_deinit) struct event event;
     pod_event(&event, pod, MESSAGE_FORGET, "forgotten: %s", why);
     events_emit(&node->events, &event, &pod->repeat, usec_now());
 
