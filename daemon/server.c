@@ -12,7 +12,8 @@
 /* One buffer serves all connections: what is read goes to its own at once. */
 #define READ_BYTES 65536
 
-#define BACKLOG 128
+/* systemd's socket has as many (gantryd.socket): launches wait there while gantryd restarts. */
+#define BACKLOG 4096
 
 /* How many calls one connection has answered before another one's turn comes. */
 #define CALLS_A_TURN 16
@@ -568,7 +569,7 @@ static bool is_served(const struct sockaddr_un *address)
                        errno == EAGAIN);
 }
 
-int server_bind(const char *path)
+int server_bind(const char *path, mode_t mode)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     char folder[sizeof(address.sun_path)];
@@ -587,7 +588,7 @@ int server_bind(const char *path)
     if (unlink(path) < 0 && errno != ENOENT)
         return -errno;
     /* Nobody can connect before it listens, so the mode is set in time. */
-    if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 || chmod(path, 0600) < 0)
+    if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 || chmod(path, mode) < 0)
         return -errno;
     int bound = fd;
     fd = -1;

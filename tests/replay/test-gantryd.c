@@ -636,8 +636,12 @@ static void by_hand_it_runs_the_same(void **state)
     kill(pid, SIGKILL);
     finish(pid);
     assert_true(is_there("/run/hand/api.sock"));
+    write_text(NODE_CONFIG, "[Daemon]\nSocket=/run/hand/api.sock\nAllowUsers=65534\n");
     pid = start_argv(node_built("gantryd"), argv);
     wait_for(connect_to("/run/hand/api.sock") >= 0);
+    /* and others than root are let in if they may call */
+    assert_int_equal(stat("/run/hand/api.sock", &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0666);
     kill(pid, SIGTERM);
     assert_int_equal(finish(pid), 0);
     assert_false(is_there("/run/hand/api.sock"));
