@@ -31,6 +31,7 @@ int pods_put(struct pods *pods, struct pod *pod)
         return slot ? -EEXIST : -ENOMEM;
     }
     pod->registered = true;
+    pod_set_index(pod, &pods->rktpods);
     pods->n_pods++;
     return 0;
 }
@@ -68,25 +69,9 @@ int pods_for_each(const struct pods *pods, int (*visit)(struct pod *pod, void *u
     return visiting.result;
 }
 
-struct finding {
-    const char *uuid;
-    struct rktpod *found;
-};
-
-static int find_in(struct pod *pod, void *userdata)
-{
-    struct finding *finding = userdata;
-
-    finding->found = pod_find_rktpod(pod, finding->uuid);
-    return finding->found ? 1 : 0;
-}
-
 struct rktpod *pods_find_rktpod(const struct pods *pods, const char *uuid)
 {
-    struct finding finding = {.uuid = uuid};
-
-    pods_for_each(pods, find_in, &finding);
-    return finding.found;
+    return rktpod_find(&pods->rktpods, uuid);
 }
 
 static void timer_closed(uv_handle_t *handle)
@@ -184,6 +169,7 @@ void pods_wake(struct node *node, struct pod *pod, usec_t now)
 static void unregister(struct pod *pod)
 {
     pod->registered = false;
+    pod_set_index(pod, NULL);
     drop_timer(pod);
     pod_unref(pod);
 }

@@ -12,7 +12,8 @@
 struct node;
 
 struct pods {
-    void *root; /* tsearch(3) */
+    void *root;    /* tsearch(3) */
+    void *rktpods; /* by UUID */
     size_t n_pods;
     size_t n_held;
 };

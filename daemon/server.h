@@ -63,6 +63,10 @@ void call_error(struct call *call, const char *error, json_t *parameters);
  */
 bool call_continue(struct call *call, json_t *parameters);
 
+/* One reply, and `next` is called with the userdata of call_on_gone() when the client has taken it:
+ * for what is too long to be sent at once. */
+void call_continue_with(struct call *call, json_t *parameters, void (*next)(void *userdata));
+
 /* Has `gone` called if the client goes before the last reply; the call is over with that. Without
  * it, a call whose client has gone stays until it is replied to. */
 void call_on_gone(struct call *call, void (*gone)(void *userdata), void *userdata);
