@@ -186,7 +186,7 @@ static void crash_loops_are_held_back_under_fire(void **state)
     unsigned seed = 1;
 
     (void)state;
-    node_configure("[BackOff]\nInitial=5ms\nMax=10s\n");
+    node_configure("[BackOff]\nInitial=5ms\nMax=5min\n");
     gantryd_end(SIGTERM);
     gantryd_start();
     for (unsigned i = 0; i < PODS * CYCLES; i++) {
