@@ -26,7 +26,8 @@ enum rktcmd_verb {
 
 enum {
     /* A launch, but with a flag that rkt 1.30.0 does not know, or without a value for one that
-     * needs it. What else the line holds is unknown; only the verb is set. */
+     * needs it, or in which cobra would find another subcommand if the manifest were another. What
+     * else the line holds is unknown; only the verb is set. */
     RKTCMD_E_USAGE = 1,
 };
 
