@@ -16,9 +16,9 @@
 #include <stdint.h>
 
 struct podspec_mount {
-    const char *volume;  /* name of a volume of the pod */
-    const char *path;    /* where the container sees it */
-    const char *subpath; /* "" if there is none */
+    char *volume; /* name of a volume of the pod */
+    char *path;   /* where the container sees it */
+    char *subpath;      /* "" if there is none */
     bool read_only;
 };
 
@@ -29,9 +29,9 @@ struct podspec_resource {
 };
 
 struct podspec_container {
-    const char *name;
+    char *name;
     bool privileged;
-    const char **add, **drop; /* capabilities as Kubernetes writes them, ended by NULL */
+    char **add, **drop; /* capabilities as Kubernetes writes them, ended by NULL */
     struct podspec_resource cpu, memory;
     struct podspec_mount *mounts;
     size_t n_mounts;
@@ -48,18 +48,18 @@ enum podspec_volume_type {
 };
 
 struct podspec_volume {
-    const char *name;
+    char *name;
     enum podspec_volume_type type;
-    const char *host_path;      /* PODSPEC_VOLUME_HOST_PATH: its path; else NULL */
-    const char *host_path_type; /* "" if it has none (before 1.8 it never has) */
+    char *host_path;      /* PODSPEC_VOLUME_HOST_PATH: its path; else NULL */
+    char *host_path_type; /* "" if it has none (before 1.8 it never has) */
 };
 
 struct podspec_annotation {
-    const char *name, *value;
+    char *name, *value;
 };
 
 struct podspec {
-    const char *uid, *name, *namespace;
+    char *uid, *name, *namespace;
     bool host_pid, host_ipc, host_network;
     struct podspec_container *containers, *init_containers;
     size_t n_containers, n_init_containers;
