@@ -79,6 +79,63 @@ int launch_from_json(struct launch *launch, json_t *parameters, const char **par
     return read_argv(launch, json_object_get(parameters, "argv"));
 }
 
+static json_t *argv_to_json(const struct launch *launch)
+{
+    CLEANUP(freep) char **amended = NULL;
+    CLEANUP(freep) char *argument = NULL;
+    json_t *list = json_array();
+
+    if (rktcmd_with_stage1(&launch->cmd, launch->stage1_name, &amended, &argument) < 0) {
+        json_decref(list);
+        return NULL;
+    }
+    for (char **p = amended; *p; p++)
+        json_array_append_new(list, json_string(*p));
+    return list;
+}
+
+static json_t *environment_to_json(const struct launch *launch)
+{
+    json_t *variables = json_object();
+
+    for (size_t i = 0; i < launch->n_environment; i++) {
+        char *variable = launch->environment[i], *value = strchr(variable, '=');
+        json_object_setn_new(variables, variable, (size_t)(value - variable),
+                             json_string(value + 1));
+    }
+    return variables;
+}
+
+static json_t *manifest_to_json(const struct launch *launch)
+{
+    CLEANUP(freep) char *text = manifest_to_text(launch->manifest);
+
+    return text ? json_string(text) : NULL;
+}
+
+/* Return: false if there is no memory for it: half of what was amended must not go on. */
+static bool set(json_t *answer, const char *name, json_t *value)
+{
+    return json_object_set_new(answer, name, value) == 0;
+}
+
+json_t *launch_to_json(const struct launch *launch)
+{
+    json_t *answer = json_object();
+    bool complete = true;
+
+    if (launch->stage1_name)
+        complete = complete && set(answer, "argv", argv_to_json(launch));
+    if (launch->n_environment > 0)
+        complete = complete && set(answer, "setEnvironment", environment_to_json(launch));
+    if (launch->manifest && manifest_is_edited(launch->manifest))
+        complete = complete && set(answer, "manifest", manifest_to_json(launch));
+    if (complete)
+        return answer;
+    json_decref(answer);
+    return NULL;
+}
+
 /* Points in time leave the daemon as wall clock. */
 struct clocks {
     usec_t now;

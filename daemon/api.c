@@ -35,6 +35,16 @@ static void failed(struct call *call, const char *reason)
 
 /* Launch. */
 
+static void answer_passed(struct call *call, const struct launch *launch)
+{
+    json_t *answer = launch_to_json(launch);
+
+    if (answer)
+        call_reply(call, answer);
+    else
+        failed(call, strerror(ENOMEM));
+}
+
 static void answer_launch(struct launch *launch)
 {
     struct call *call = launch->userdata;
@@ -46,7 +56,7 @@ static void answer_launch(struct launch *launch)
     else if (launch->failure < 0)
         failed(call, error_message(&launch->error));
     else
-        call_reply(call, NULL);
+        answer_passed(call, launch);
 }
 
 static void method_launch(struct api *api, struct call *call, json_t *parameters)

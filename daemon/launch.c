@@ -37,7 +37,17 @@ struct launch *launch_free(struct launch *launch)
     manifest_free(launch->manifest);
     free(launch->hashes);
     pod_unref(launch->pod);
+    podspec_unref(launch->spec);
     notes_deinit(&launch->notes);
+    for (size_t i = 0; i < launch->n_subpaths; i++) {
+        free(launch->subpaths[i].volume);
+        free(launch->subpaths[i].path);
+    }
+    free(launch->subpaths);
+    free(launch->stage1_name);
+    for (size_t i = 0; i < launch->n_environment; i++)
+        free(launch->environment[i]);
+    free(launch->environment);
     error_deinit(&launch->error);
     free(launch);
     return NULL;
@@ -101,6 +111,34 @@ int launch_note(struct launch *launch, const char *format, ...)
     return notes_add(&launch->notes, launch->room ? launch->room->name : "launch", text);
 }
 
+int launch_add_subpath(struct launch *launch, const char *volume, const char *path)
+{
+    struct subpath *list =
+        reallocarray(launch->subpaths, launch->n_subpaths + 1, sizeof(*launch->subpaths));
+
+    if (!list)
+        return -ENOMEM;
+    launch->subpaths = list;
+    struct subpath subpath = {.volume = strdup(volume), .path = strdup(path)};
+    list[launch->n_subpaths++] = subpath;
+    return subpath.volume && subpath.path ? 0 : -ENOMEM;
+}
+
+int launch_set_environment(struct launch *launch, const char *name, const char *value)
+{
+    char **list =
+        reallocarray(launch->environment, launch->n_environment + 2, sizeof(*launch->environment));
+
+    if (!list)
+        return -ENOMEM;
+    launch->environment = list;
+    list[launch->n_environment] = NULL;
+    if (asprintf(&list[launch->n_environment], "%s=%s", name, value) < 0)
+        return -ENOMEM;
+    list[++launch->n_environment] = NULL;
+    return 0;
+}
+
 const char *launch_subject(const struct launch *launch, char *buffer, size_t size)
 {
     if (launch->is_kubernetes)
@@ -112,16 +150,48 @@ const char *launch_subject(const struct launch *launch, char *buffer, size_t siz
 
 static void walk_on(struct launch *launch);
 
+/* Back through the rooms that the launch came through, the last one first. */
+static void take_back(uv_work_t *work)
+{
+    struct launch *launch = container_of(work, struct launch, work);
+
+    for (const struct room *room = launch->room; room-- > rooms;) {
+        if (room->undo && room->verbs & 1U << launch->cmd.verb)
+            room->undo(launch);
+    }
+}
+
+static void taken_back(uv_work_t *work, int status)
+{
+    struct launch *launch = container_of(work, struct launch, work);
+
+    (void)status;
+    launch->done(launch);
+}
+
+/* The launch does not go to rkt. */
+static void turn_back(struct launch *launch)
+{
+    bool has_undo = false;
+
+    for (const struct room *room = rooms; room < launch->room; room++)
+        has_undo = has_undo || room->undo;
+    if (has_undo)
+        uv_queue_work(launch->work.loop, &launch->work, take_back, taken_back);
+    else
+        launch->done(launch);
+}
+
 /* What became of the room that was just left. */
 static void came_out(struct launch *launch, int result)
 {
     if (result == LAUNCH_E_REFUSED) {
         launch->refused_by = launch->room;
-        launch->done(launch);
+        turn_back(launch);
     } else if (result < 0) {
         launch->failure = result;
         error_set(&launch->error, 0, "%s: %s", launch->room->name, strerror(-result));
-        launch->done(launch);
+        turn_back(launch);
     } else {
         launch->room++;
         walk_on(launch);
@@ -156,6 +226,11 @@ static void walk_on(struct launch *launch)
         launch->done(launch);
         return;
     }
+    if (launch->room->needs_spec && launch->consult && !launch->was_consulted) {
+        launch->was_consulted = true;
+        launch->consult(launch);
+        return;
+    }
     int result = launch->room->enter(launch);
     if (result == LAUNCH_E_WAIT) {
         launch->may_wait = true;
@@ -163,6 +238,19 @@ static void walk_on(struct launch *launch)
     } else {
         came_out(launch, result);
     }
+}
+
+void launch_consulted(struct launch *launch, const char *reason)
+{
+    /* What is prepared may run, though the kubelet be gone for the moment: a pod that stays
+     * prepared would be launched anew at each sync (contract section 4). */
+    if (!reason || !launch->config->kubelet.required ||
+        !(LAUNCH_PREPARES & 1U << launch->cmd.verb)) {
+        walk_on(launch);
+        return;
+    }
+    error_set(&launch->error, 0, "the kubelet has to be asked (Required=yes): %s", reason);
+    came_out(launch, LAUNCH_E_REFUSED);
 }
 
 void launch_walk(struct launch *launch, uv_loop_t *loop, void (*done)(struct launch *launch))

@@ -14,9 +14,16 @@
 #include "lib/config.h"
 #include "lib/life.h"
 #include "lib/manifest.h"
+#include "lib/podspec.h"
 #include "lib/rktcmd.h"
 
 struct launch;
+
+/* Part of a volume of the manifest, whose source is the volume's root. */
+struct subpath {
+    char *volume; /* the manifest's name of it, used by no other mount */
+    char *path;   /* relative to the root, as the pod spec has it */
+};
 
 /* A room's way out, besides 0 (on to the next) and -errno (gantry itself failed; the launch goes on
  * unamended if OnUnreachable= says so). */
@@ -35,8 +42,12 @@ enum {
 struct room {
     const char *name;
     unsigned verbs;       /* LAUNCH_PREPARES, ... : which launches come through here */
+    bool needs_spec;      /* the kubelet is asked for launch->spec before, unless it is known */
     enum message refusal; /* what a refusal of its is told as */
     int (*enter)(struct launch *launch);
+    /* NULL, or takes back what the room did outside the launch, if the launch does not go to rkt
+     * after all. On the thread pool. */
+    void (*undo)(struct launch *launch);
 };
 
 #define LAUNCH_PREPARES (1U << RKTCMD_PREPARE | 1U << RKTCMD_RUN)
@@ -67,10 +78,17 @@ struct launch {
     bool is_kubernetes;        /* identity is set, and so is hashes */
     struct pod_identity identity;
     char *hashes;
-    struct pod *pod; /* a reference; NULL for a pod without Kubernetes annotations */
+    struct pod *pod;      /* a reference; NULL for a pod without Kubernetes annotations */
+    struct podspec *spec; /* a reference; NULL: the kubelet has not told */
 
     /* What the rooms leave. */
     struct notes notes;
+    struct subpath
+        *subpaths; /* volumes of which an app is to see only a part; for the subpath room */
+    size_t n_subpaths;
+    char *stage1_name;  /* another stage1 than the command line's; NULL: as it was */
+    char **environment; /* "NAME=value", ended by NULL: what rkt's has besides; NULL: nothing */
+    size_t n_environment;
     bool is_binding;  /* its answer must not be lost by gantryd: the next back-off rests on it */
     bool has_started; /* its rkt pod is watched now */
     const struct room *refused_by; /* NULL: nobody did */
@@ -81,9 +99,12 @@ struct launch {
     uv_work_t work;
     const struct room *room;
     bool may_wait;
-    void (*done)(struct launch *launch);   /* daemon/launch.c: at the end of the walk */
-    void (*answer)(struct launch *launch); /* daemon/node.c: when all is written down */
-    void *userdata;                        /* daemon/api.c: whom to answer */
+    bool was_consulted;                     /* the kubelet was asked, or the answer was known */
+    void (*consult)(struct launch *launch); /* daemon/node.c: sees to launch->spec, then calls
+                                               launch_consulted() */
+    void (*done)(struct launch *launch);    /* daemon/launch.c: at the end of the walk */
+    void (*answer)(struct launch *launch);  /* daemon/node.c: when all is written down */
+    void *userdata;                         /* daemon/api.c: whom to answer */
 };
 
 /* Return: an empty launch, NULL without memory. */
@@ -108,8 +129,19 @@ int launch_set_manifest(struct launch *launch, int result, struct manifest *mani
 /* For rooms: leaves a note of what was changed. Return: 0 or -ENOMEM. */
 int launch_note(struct launch *launch, const char *format, ...) PRINTF(2, 3);
 
+/* For rooms: has the app see only `path` of the volume; see struct subpath. Return: 0 or -ENOMEM.
+ */
+int launch_add_subpath(struct launch *launch, const char *volume, const char *path);
+
+/* For rooms: gives rkt a variable. Return: 0 or -ENOMEM. */
+int launch_set_environment(struct launch *launch, const char *name, const char *value);
+
 /* Whom the launch is for, in words: "pod default/web". Borrowed from `buffer`. */
 const char *launch_subject(const struct launch *launch, char *buffer, size_t size);
+
+/* Goes on after launch->consult: `reason` says why launch->spec could not be had, or is NULL. With
+ * Required=yes that refuses it, but never a run-prepared. */
+void launch_consulted(struct launch *launch, const char *reason);
 
 /* Leads the launch through the rooms, then calls `done`: before this returns, if no room on the way
  * has to be waited for. */

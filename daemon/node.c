@@ -8,6 +8,7 @@
 
 #include "daemon/bus.h"
 #include "daemon/exits.h"
+#include "daemon/kubelet.h"
 #include "daemon/process.h"
 #include "daemon/removals.h"
 #include "daemon/rktdir.h"
@@ -242,6 +243,41 @@ static int meet_pod(struct node *node, struct launch *launch)
     return 0;
 }
 
+/* The kubelet has answered, or not. */
+static void consulted(void *userdata, struct podspec *spec, const char *reason)
+{
+    struct launch *launch = userdata;
+    struct pod *pod = launch->pod;
+    CLEANUP(freep) char *hashes = strdup(launch->hashes);
+
+    if (spec && hashes) {
+        podspec_unref(pod->spec);
+        free(pod->spec_hashes);
+        pod->spec = podspec_ref(spec);
+        pod->spec_hashes = hashes;
+        hashes = NULL;
+    }
+    if (spec)
+        launch->spec = podspec_ref(spec);
+    launch_consulted(launch, spec ? NULL : reason ? reason : "it does not know the pod");
+}
+
+/* Its /pods is asked for what the manifest does not say, once for each state of a pod's spec. */
+static void consult(struct launch *launch)
+{
+    struct node *node = launch->work.loop->data;
+    const struct pod *pod = launch->pod;
+
+    if (!pod || launch->config->kubelet.url[0] == '\0') {
+        launch_consulted(launch, NULL);
+    } else if (pod->spec && strcmp(pod->spec_hashes, launch->hashes) == 0) {
+        launch->spec = podspec_ref(pod->spec);
+        launch_consulted(launch, NULL);
+    } else {
+        kubelet_ask(node->kubelet, launch->config, pod->uid, consulted, launch);
+    }
+}
+
 static void enter(struct node *node, struct launch *launch)
 {
     int r = launch->is_kubernetes ? meet_pod(node, launch) : 0;
@@ -294,6 +330,7 @@ void node_launch(struct node *node, struct launch *launch, void (*answer)(struct
     node->n_launches++;
     launch->work.loop = node->loop;
     launch->answer = answer;
+    launch->consult = consult;
 
     int r = launch_read(launch);
     if (r == RKTCMD_E_USAGE) {
@@ -345,8 +382,9 @@ int node_init(struct node *node, uv_loop_t *loop, struct config *config, struct 
         (struct node){.loop = loop, .config = config_ref(config), .events = {.journal = journal}};
     loop->data = node;
     node->bus = bus_new(loop, &node->events);
+    node->kubelet = kubelet_new(loop, &node->events);
     node->removals = removals_new(node);
-    if (!node->bus || !node->removals)
+    if (!node->bus || !node->kubelet || !node->removals)
         return -ENOMEM;
     int r = state_new(&node->state, state_dir, loop, &node->events, error);
     if (r < 0)
@@ -405,12 +443,14 @@ void node_stop(struct node *node)
     pods_for_each(&node->pods, let_go, NULL);
     pods_deinit(&node->pods);
     removals_close(node->removals);
+    kubelet_close(node->kubelet);
     bus_close(node->bus);
 }
 
 void node_deinit(struct node *node)
 {
     removals_free(node->removals);
+    kubelet_free(node->kubelet);
     bus_free(node->bus);
     state_free(node->state);
     node->config = config_unref(node->config);

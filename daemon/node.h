@@ -21,6 +21,7 @@ struct node {
     struct pods pods;
     struct state *state;
     struct bus *bus;
+    struct kubelet *kubelet;
     struct removals *removals;
 
     size_t n_launches;  /* under way */

@@ -159,6 +159,8 @@ struct pod *pod_unref(struct pod *pod)
         rktpod_free(rktpod);
     }
     life_deinit(&pod->life);
+    podspec_unref(pod->spec);
+    free(pod->spec_hashes);
     record_deinit(&pod->passed);
     record_deinit(&pod->refused);
     free(pod->uid);

@@ -11,6 +11,7 @@
 
 #include "daemon/event.h"
 #include "lib/life.h"
+#include "lib/podspec.h"
 
 /* How many rkt pods that have ended are kept with a pod; the kubelet removes the oldest first. */
 #define RKTPODS_ENDED_MAX 8
@@ -80,6 +81,8 @@ struct pod {
     unsigned restarts;      /* the kubelet's count, of the last manifest */
     struct rktpod *rktpods; /* newest first */
     struct record passed, refused;
+    struct podspec *spec; /* a reference; NULL: not known, or older than spec_hashes */
+    char *spec_hashes; /* of the containers, as manifest_hashes() has them, when it was asked for */
     unsigned n_refused; /* since the back-off began */
 
     struct repeat repeat;

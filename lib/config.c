@@ -68,6 +68,25 @@ static int parse_path(void *member, const char *value)
     return value[0] == '/' ? replace_string(member, value) : -EINVAL;
 }
 
+/* "" is none. */
+static int parse_optional_path(void *member, const char *value)
+{
+    return value[0] == '/' || value[0] == '\0' ? replace_string(member, value) : -EINVAL;
+}
+
+static int parse_url(void *member, const char *value)
+{
+    bool is_valid = value[0] == '\0' || (strncmp(value, "http://", 7) == 0 && value[7]) ||
+                    (strncmp(value, "https://", 8) == 0 && value[8]);
+
+    return is_valid ? replace_string(member, value) : -EINVAL;
+}
+
+static int parse_name(void *member, const char *value)
+{
+    return value[0] != '\0' ? replace_string(member, value) : -EINVAL;
+}
+
 static int parse_time(void *member, const char *value)
 {
     return usec_parse(value, member) < 0 ? -EINVAL : 0;
@@ -131,6 +150,14 @@ static int parse_mode(void *member, const char *value)
         return -EINVAL;
     *(mode_t *)member = (mode_t)number;
     return 0;
+}
+
+static int parse_unsupported(void *member, const char *value)
+{
+    bool *refuse = member;
+
+    *refuse = strcmp(value, "refuse") == 0;
+    return *refuse || strcmp(value, "warn") == 0 ? 0 : -EINVAL;
 }
 
 static int parse_on_unreachable(void *member, const char *value)
@@ -288,6 +315,27 @@ static const struct key {
     {"BackOff", "Initial", parse_time, MEMBER(backoff.initial), "a time, such as 10s", false},
     {"BackOff", "Max", parse_time, MEMBER(backoff.max), "a time, such as 5min", false},
     {"Kubelet", "RootDirectory", parse_path, MEMBER(kubelet.root_dir), "an absolute path", false},
+    {"Kubelet", "URL", parse_url, MEMBER(kubelet.url), "http://HOST:PORT or https://HOST:PORT",
+     false},
+    {"Kubelet", "CA", parse_optional_path, MEMBER(kubelet.ca), "an absolute path", false},
+    {"Kubelet", "Certificate", parse_optional_path, MEMBER(kubelet.certificate), "an absolute path",
+     false},
+    {"Kubelet", "Key", parse_optional_path, MEMBER(kubelet.key), "an absolute path", false},
+    {"Kubelet", "TokenFile", parse_optional_path, MEMBER(kubelet.token_file), "an absolute path",
+     false},
+    {"Kubelet", "Timeout", parse_positive_time, MEMBER(kubelet.timeout),
+     "a time above zero, such as 1s", false},
+    {"Kubelet", "Required", parse_bool, MEMBER(kubelet.required), "yes or no", false},
+    {"Volumes", "ReadOnlySecrets", parse_bool, MEMBER(volumes.read_only_secrets), "yes or no",
+     false},
+    {"Namespaces", "Stage1Fly", parse_name, MEMBER(namespaces.stage1_fly),
+     "the name of a stage1 image", false},
+    {"Namespaces", "HostPIDUnprivileged", parse_bool, MEMBER(namespaces.host_pid_unprivileged),
+     "yes or no", false},
+    {"Namespaces", "Unsupported", parse_unsupported, MEMBER(namespaces.refuse_unsupported),
+     "warn or refuse", false},
+    {"GPU", "DeviceDirectory", parse_path, MEMBER(gpu.device_dir), "an absolute path", false},
+    {"GPU", "DriverPath", parse_path, MEMBER(gpu.driver_path), "an absolute path", false},
 #undef MEMBER
 };
 
@@ -400,21 +448,35 @@ static void read_fragments(struct reading *reading, const char *path)
 
 static int set_defaults(struct config *config)
 {
+    const struct {
+        char **slot;
+        const char *value;
+    } strings[] = {
+        {&config->daemon.socket, RUNSTATEDIR "/gantry/io.gantry.Node"},
+        {&config->rkt.path, RKT_PATH},
+        {&config->rkt.data_dir, "/var/lib/rkt"},
+        {&config->hostpath.owner, "root:root"},
+        {&config->kubelet.root_dir, "/var/lib/kubelet"},
+        {&config->kubelet.url, "http://127.0.0.1:10255"},
+        {&config->kubelet.ca, ""},
+        {&config->kubelet.certificate, ""},
+        {&config->kubelet.key, ""},
+        {&config->kubelet.token_file, ""},
+        {&config->namespaces.stage1_fly, "coreos.com/rkt/stage1-fly:1.30.0"},
+        {&config->gpu.device_dir, "/dev"},
+        {&config->gpu.driver_path, "/usr/local/nvidia"},
+    };
+    int r = 0;
+
     config->daemon.n_connections_max = CONNECTIONS_MAX_DEFAULT;
     config->launch.request_timeout = 5 * USEC_SEC;
     config->hostpath.create = true;
     config->hostpath.mode = 0755;
     config->backoff = (struct backoff_limits){.initial = 10 * USEC_SEC, .max = 5 * USEC_MINUTE};
-
-    int r = replace_string(&config->daemon.socket, RUNSTATEDIR "/gantry/io.gantry.Node");
-    if (r == 0)
-        r = replace_string(&config->rkt.path, RKT_PATH);
-    if (r == 0)
-        r = replace_string(&config->rkt.data_dir, "/var/lib/rkt");
-    if (r == 0)
-        r = replace_string(&config->kubelet.root_dir, "/var/lib/kubelet");
-    if (r == 0)
-        r = replace_string(&config->hostpath.owner, "root:root");
+    config->kubelet.timeout = USEC_SEC;
+    config->volumes.read_only_secrets = true;
+    for (size_t i = 0; r == 0 && i < N_ELEMENTS(strings); i++)
+        r = replace_string(strings[i].slot, strings[i].value);
     for (size_t i = 0; r == 0 && i < N_ELEMENTS(built_in_deny); i++)
         r = add_deny(config, built_in_deny[i]);
     return r;
@@ -474,6 +536,14 @@ struct config *config_unref(struct config *config)
     free(config->hostpath.deny);
     free(config->hostpath.owner);
     free(config->kubelet.root_dir);
+    free(config->kubelet.url);
+    free(config->kubelet.ca);
+    free(config->kubelet.certificate);
+    free(config->kubelet.key);
+    free(config->kubelet.token_file);
+    free(config->namespaces.stage1_fly);
+    free(config->gpu.device_dir);
+    free(config->gpu.driver_path);
     free(config);
     return NULL;
 }

@@ -48,8 +48,27 @@ struct config {
     } hostpath;
     struct backoff_limits backoff; /* Initial=, Max= */
     struct {
-        char *root_dir; /* RootDirectory=: the kubelet's --root-dir */
+        char *root_dir;    /* RootDirectory=: the kubelet's --root-dir */
+        char *url;         /* URL=: where it answers /pods; "": it is not asked */
+        char *ca;          /* CA=: whom an https URL's certificate has to be signed by; or "" */
+        char *certificate; /* Certificate=: ours, with Key=; or "" */
+        char *key;
+        char *token_file; /* TokenFile=: what we prove ourselves with; or "" */
+        usec_t timeout;   /* Timeout= */
+        bool required;    /* Required= */
     } kubelet;
+    struct {
+        bool read_only_secrets; /* ReadOnlySecrets= */
+    } volumes;
+    struct {
+        char *stage1_fly;           /* Stage1Fly=: the image's name */
+        bool host_pid_unprivileged; /* HostPIDUnprivileged= */
+        bool refuse_unsupported;    /* Unsupported=refuse */
+    } namespaces;
+    struct {
+        char *device_dir;  /* DeviceDirectory=: where the device nodes are */
+        char *driver_path; /* DriverPath=: the driver's files for the apps */
+    } gpu;
 
     unsigned n_refs;
 };

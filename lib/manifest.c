@@ -7,6 +7,7 @@
 
 struct manifest {
     json_t *root;
+    bool is_edited;
 };
 
 struct manifest *manifest_free(struct manifest *manifest)
@@ -23,7 +24,7 @@ int manifest_from_json(struct manifest **manifestp, json_t *root, struct error *
         json_decref(root);
         return error_set(error, MANIFEST_E_INVALID, "not a JSON object");
     }
-    struct manifest *manifest = malloc(sizeof(*manifest));
+    struct manifest *manifest = calloc(1, sizeof(*manifest));
     if (!manifest) {
         json_decref(root);
         return -ENOMEM;
@@ -58,19 +59,21 @@ static const char *string_member(const json_t *object, const char *key)
     return text && strlen(text) == json_string_length(value) ? text : NULL;
 }
 
-/* The value of the first entry of that name in a list of {"name":, "value":}, as appc looks it up.
- */
-static const char *annotation(const json_t *owner, const char *name)
+/* The first entry of that name, as appc looks it up in lists of {"name":, "value":}. */
+static json_t *named(const json_t *list, const char *name)
 {
-    const json_t *list = json_object_get(owner, "annotations");
-
     for (size_t i = 0; i < json_array_size(list); i++) {
-        const json_t *entry = json_array_get(list, i);
+        json_t *entry = json_array_get(list, i);
         const char *key = string_member(entry, "name");
         if (key && strcmp(key, name) == 0)
-            return string_member(entry, "value");
+            return entry;
     }
     return NULL;
+}
+
+static const char *annotation(const json_t *owner, const char *name)
+{
+    return string_member(named(json_object_get(owner, "annotations"), name), "value");
 }
 
 const char *manifest_annotation(const struct manifest *manifest, const char *name)
@@ -103,9 +106,14 @@ size_t manifest_n_apps(const struct manifest *manifest)
     return json_array_size(json_object_get(manifest->root, "apps"));
 }
 
+static json_t *app_entry(const struct manifest *manifest, size_t index)
+{
+    return json_array_get(json_object_get(manifest->root, "apps"), index);
+}
+
 struct manifest_app manifest_app(const struct manifest *manifest, size_t index)
 {
-    const json_t *entry = json_array_get(json_object_get(manifest->root, "apps"), index);
+    const json_t *entry = app_entry(manifest, index);
     struct manifest_app app = {
         .name = string_member(entry, "name"),
         .container = annotation(entry, "io.kubernetes.container.name"),
@@ -153,13 +161,230 @@ size_t manifest_n_volumes(const struct manifest *manifest)
     return json_array_size(json_object_get(manifest->root, "volumes"));
 }
 
+static json_t *volume_entry(const struct manifest *manifest, size_t index)
+{
+    return json_array_get(json_object_get(manifest->root, "volumes"), index);
+}
+
 struct manifest_volume manifest_volume(const struct manifest *manifest, size_t index)
 {
-    const json_t *entry = json_array_get(json_object_get(manifest->root, "volumes"), index);
+    const json_t *entry = volume_entry(manifest, index);
 
     return (struct manifest_volume){
         .name = string_member(entry, "name"),
         .kind = string_member(entry, "kind"),
         .source = string_member(entry, "source"),
+        .read_only = json_is_true(json_object_get(entry, "readOnly")),
     };
+}
+
+/* A list of the app that is inside the app. */
+static json_t *app_list(const struct manifest *manifest, size_t app, const char *key)
+{
+    return json_object_get(json_object_get(app_entry(manifest, app), "app"), key);
+}
+
+size_t manifest_n_mounts(const struct manifest *manifest, size_t app)
+{
+    return json_array_size(app_list(manifest, app, "mountPoints"));
+}
+
+struct manifest_mount manifest_mount(const struct manifest *manifest, size_t app, size_t index)
+{
+    const json_t *entry = json_array_get(app_list(manifest, app, "mountPoints"), index);
+
+    return (struct manifest_mount){
+        .volume = string_member(entry, "name"),
+        .path = string_member(entry, "path"),
+        .read_only = json_is_true(json_object_get(entry, "readOnly")),
+    };
+}
+
+const char *manifest_environment(const struct manifest *manifest, size_t app, const char *name)
+{
+    return string_member(named(app_list(manifest, app, "environment"), name), "value");
+}
+
+static json_t *isolator_entry(const struct manifest *manifest, size_t app, const char *isolator)
+{
+    return named(app_list(manifest, app, "isolators"), isolator);
+}
+
+bool manifest_has_isolator(const struct manifest *manifest, size_t app, const char *isolator)
+{
+    return isolator_entry(manifest, app, isolator) != NULL;
+}
+
+static json_t *capabilities(const struct manifest *manifest, size_t app, const char *isolator)
+{
+    const json_t *value = json_object_get(isolator_entry(manifest, app, isolator), "value");
+
+    return json_object_get(value, "set");
+}
+
+size_t manifest_n_capabilities(const struct manifest *manifest, size_t app, const char *isolator)
+{
+    return json_array_size(capabilities(manifest, app, isolator));
+}
+
+const char *manifest_capability(const struct manifest *manifest, size_t app, const char *isolator,
+                                size_t index)
+{
+    return json_string_value(json_array_get(capabilities(manifest, app, isolator), index));
+}
+
+/* Editing. */
+
+bool manifest_is_edited(const struct manifest *manifest)
+{
+    return manifest->is_edited;
+}
+
+char *manifest_to_text(const struct manifest *manifest)
+{
+    return json_dumps(manifest->root, JSON_COMPACT);
+}
+
+/* jansson's results: 0 or -1. */
+static int edited(struct manifest *manifest, int result)
+{
+    manifest->is_edited = true;
+    return result == 0 ? 0 : -ENOMEM;
+}
+
+/* The list of that name, made if it is missing. Return: NULL without memory. */
+static json_t *list_of(json_t *owner, const char *key)
+{
+    json_t *list = json_object_get(owner, key);
+
+    if (json_is_array(list))
+        return list;
+    return json_object_set_new(owner, key, json_array()) == 0 ? json_object_get(owner, key) : NULL;
+}
+
+/* Sets the value of the entry of that name; an entry is added if there is none. `value` is
+ * consumed.
+ */
+static int set_named(struct manifest *manifest, json_t *owner, const char *key, const char *name,
+                     json_t *value)
+{
+    json_t *list = list_of(owner, key);
+    json_t *entry = named(list, name);
+
+    if (entry)
+        return edited(manifest, json_object_set_new(entry, "value", value));
+    return edited(manifest, json_array_append_new(
+                                list, json_pack("{s:s, s:o}", "name", name, "value", value)));
+}
+
+int manifest_set_annotation(struct manifest *manifest, const char *name, const char *value)
+{
+    return set_named(manifest, manifest->root, "annotations", name, json_string(value));
+}
+
+int manifest_set_volume_name(struct manifest *manifest, size_t index, const char *name)
+{
+    return edited(manifest,
+                  json_object_set_new(volume_entry(manifest, index), "name", json_string(name)));
+}
+
+int manifest_set_volume_source(struct manifest *manifest, size_t index, const char *source)
+{
+    return edited(manifest, json_object_set_new(volume_entry(manifest, index), "source",
+                                                json_string(source)));
+}
+
+int manifest_set_volume_read_only(struct manifest *manifest, size_t index, bool read_only)
+{
+    return edited(manifest, json_object_set_new(volume_entry(manifest, index), "readOnly",
+                                                json_boolean(read_only)));
+}
+
+int manifest_add_host_volume(struct manifest *manifest, const char *name, const char *source,
+                             bool read_only)
+{
+    json_t *entry = json_pack("{s:s, s:s, s:s, s:b}", "name", name, "kind", "host", "source",
+                              source, "readOnly", (int)read_only);
+
+    return edited(manifest, json_array_append_new(list_of(manifest->root, "volumes"), entry));
+}
+
+int manifest_remove_volume(struct manifest *manifest, size_t index)
+{
+    return edited(manifest, json_array_remove(json_object_get(manifest->root, "volumes"), index));
+}
+
+static json_t *mount_entry(const struct manifest *manifest, size_t app, size_t index)
+{
+    return json_array_get(app_list(manifest, app, "mountPoints"), index);
+}
+
+int manifest_set_mount_volume(struct manifest *manifest, size_t app, size_t index,
+                              const char *volume)
+{
+    return edited(manifest, json_object_set_new(mount_entry(manifest, app, index), "name",
+                                                json_string(volume)));
+}
+
+int manifest_set_mount_read_only(struct manifest *manifest, size_t app, size_t index,
+                                 bool read_only)
+{
+    return edited(manifest, json_object_set_new(mount_entry(manifest, app, index), "readOnly",
+                                                json_boolean(read_only)));
+}
+
+int manifest_add_mount(struct manifest *manifest, size_t app, const char *volume, const char *path,
+                       bool read_only)
+{
+    json_t *entry =
+        json_pack("{s:s, s:s, s:b}", "name", volume, "path", path, "readOnly", (int)read_only);
+    json_t *inner = json_object_get(app_entry(manifest, app), "app");
+
+    return edited(manifest, json_array_append_new(list_of(inner, "mountPoints"), entry));
+}
+
+int manifest_set_environment(struct manifest *manifest, size_t app, const char *name,
+                             const char *value)
+{
+    json_t *inner = json_object_get(app_entry(manifest, app), "app");
+
+    return set_named(manifest, inner, "environment", name, json_string(value));
+}
+
+static int set_isolator(struct manifest *manifest, size_t app, const char *isolator, json_t *value)
+{
+    json_t *inner = json_object_get(app_entry(manifest, app), "app");
+
+    return set_named(manifest, inner, "isolators", isolator, value);
+}
+
+int manifest_set_capabilities(struct manifest *manifest, size_t app, const char *isolator,
+                              const char *const *names, size_t n)
+{
+    json_t *set = json_array();
+
+    for (size_t i = 0; i < n; i++) {
+        if (json_array_append_new(set, json_string(names[i])) < 0) {
+            json_decref(set);
+            return -ENOMEM;
+        }
+    }
+    return set_isolator(manifest, app, isolator, json_pack("{s:o}", "set", set));
+}
+
+int manifest_set_oom_score_adj(struct manifest *manifest, size_t app, int value)
+{
+    return set_isolator(manifest, app, MANIFEST_OOM_SCORE_ADJ, json_integer(value));
+}
+
+int manifest_remove_isolator(struct manifest *manifest, size_t app, const char *isolator)
+{
+    json_t *list = app_list(manifest, app, "isolators");
+
+    for (size_t i = json_array_size(list); i > 0; i--) {
+        const char *name = string_member(json_array_get(list, i - 1), "name");
+        if (name && strcmp(name, isolator) == 0)
+            edited(manifest, json_array_remove(list, i - 1));
+    }
+    return 0;
 }

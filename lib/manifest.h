@@ -81,7 +81,69 @@ struct manifest_volume {
     const char *name;   /* NULL if missing */
     const char *kind;   /* "host", "empty"; NULL if missing */
     const char *source; /* a host volume's path; NULL if missing */
+    bool read_only;
 };
 
 size_t manifest_n_volumes(const struct manifest *manifest);
 struct manifest_volume manifest_volume(const struct manifest *manifest, size_t index);
+
+/* Where an app sees a volume. The kubelet gives a mount point the name of its volume. */
+struct manifest_mount {
+    const char *volume; /* NULL if missing */
+    const char *path;   /* in the app; NULL if missing */
+    bool read_only;
+};
+
+size_t manifest_n_mounts(const struct manifest *manifest, size_t app);
+struct manifest_mount manifest_mount(const struct manifest *manifest, size_t app, size_t index);
+
+/* Return: the value of a variable of the app's environment, borrowed; NULL if it has none. */
+const char *manifest_environment(const struct manifest *manifest, size_t app, const char *name);
+
+/* The isolators that gantry knows. appc lets an app have one of a name. */
+#define MANIFEST_RETAIN_SET "os/linux/capabilities-retain-set"
+#define MANIFEST_REMOVE_SET "os/linux/capabilities-remove-set"
+#define MANIFEST_OOM_SCORE_ADJ "os/linux/oom-score-adj"
+
+bool manifest_has_isolator(const struct manifest *manifest, size_t app, const char *isolator);
+
+/* The names in a set of capabilities; NULL for an entry that is no string. */
+size_t manifest_n_capabilities(const struct manifest *manifest, size_t app, const char *isolator);
+const char *manifest_capability(const struct manifest *manifest, size_t app, const char *isolator,
+                                size_t index);
+
+/*
+ * Editing. What is not named stays, in its order: members that gantry does not know, too. An edit
+ * does what it says or, without memory, returns -ENOMEM. Strings are copied. Borrowed strings of
+ * what is edited are void after it.
+ */
+
+/* Return: true if anything was edited: else the bytes that came are what goes on. */
+bool manifest_is_edited(const struct manifest *manifest);
+
+/* Return: the JSON text, to free(); NULL without memory. */
+char *manifest_to_text(const struct manifest *manifest);
+
+int manifest_set_annotation(struct manifest *manifest, const char *name, const char *value);
+
+int manifest_set_volume_name(struct manifest *manifest, size_t index, const char *name);
+int manifest_set_volume_source(struct manifest *manifest, size_t index, const char *source);
+int manifest_set_volume_read_only(struct manifest *manifest, size_t index, bool read_only);
+int manifest_add_host_volume(struct manifest *manifest, const char *name, const char *source,
+                             bool read_only);
+int manifest_remove_volume(struct manifest *manifest, size_t index);
+
+int manifest_set_mount_volume(struct manifest *manifest, size_t app, size_t index,
+                              const char *volume);
+int manifest_set_mount_read_only(struct manifest *manifest, size_t app, size_t index,
+                                 bool read_only);
+int manifest_add_mount(struct manifest *manifest, size_t app, const char *volume, const char *path,
+                       bool read_only);
+
+int manifest_set_environment(struct manifest *manifest, size_t app, const char *name,
+                             const char *value);
+
+int manifest_set_capabilities(struct manifest *manifest, size_t app, const char *isolator,
+                              const char *const *names, size_t n);
+int manifest_set_oom_score_adj(struct manifest *manifest, size_t app, int value);
+int manifest_remove_isolator(struct manifest *manifest, size_t app, const char *isolator);

@@ -411,7 +411,8 @@ int rktcmd_parse(struct rktcmd *cmd, int argc, char **argv)
     if (cmd->verb == RKTCMD_OTHER)
         return 0;
 
-    struct cursor cursor = {.cmd = cmd, .at = 1, .word_at = index_of(argc, argv, word)};
+    cmd->word_at = index_of(argc, argv, word);
+    struct cursor cursor = {.cmd = cmd, .at = 1, .word_at = cmd->word_at};
     int r = cmd->verb == RKTCMD_RUN_PREPARED ? read_interspersed(&cursor) : read_apps(&cursor);
     if (r == 0 && cursor.wants_help)
         cmd->verb = RKTCMD_OTHER;
@@ -445,6 +446,26 @@ int rktcmd_with_manifest(const struct rktcmd *cmd, const char *path, char ***arg
     }
     memcpy(argv, cmd->argv, (size_t)cmd->argc * sizeof(*argv));
     argv[cmd->manifest_at] = argument;
+
+    *argvp = argv;
+    *argumentp = argument;
+    return 0;
+}
+
+/* Right behind the subcommand's word it is a flag, whatever follows. */
+int rktcmd_with_stage1(const struct rktcmd *cmd, const char *name, char ***argvp, char **argumentp)
+{
+    size_t before = (size_t)cmd->word_at + 1;
+    char *argument = NULL;
+
+    char **argv = calloc((size_t)cmd->argc + 2, sizeof(*argv));
+    if (!argv || asprintf(&argument, "--stage1-name=%s", name) < 0) {
+        free(argv);
+        return -ENOMEM;
+    }
+    memcpy(argv, cmd->argv, before * sizeof(*argv));
+    argv[before] = argument;
+    memcpy(argv + before + 1, cmd->argv + before, ((size_t)cmd->argc - before) * sizeof(*argv));
 
     *argvp = argv;
     *argumentp = argument;

@@ -51,6 +51,7 @@ struct rktcmd {
 
     int argc;
     char **argv;
+    int word_at;     /* the argument that is the subcommand */
     int manifest_at; /* the argument that bears --pod-manifest's value */
 };
 
@@ -69,3 +70,7 @@ const char *rktcmd_verb_name(enum rktcmd_verb verb);
  * and the one changed argument are new. Return: 0, -ENOMEM. free() the array and *argumentp. */
 int rktcmd_with_manifest(const struct rktcmd *cmd, const char *path, char ***argvp,
                          char **argumentp);
+
+/* The same command line with --stage1-name=NAME behind the subcommand; cmd->stage1_name must not be
+ * set. Return: as above. */
+int rktcmd_with_stage1(const struct rktcmd *cmd, const char *name, char ***argvp, char **argumentp);

@@ -7,10 +7,17 @@
  * they cannot do. After the last one it is forwarded: the drop-in becomes rkt. */
 const struct room rooms[] = {
     /* gates */
-    {"backoff", LAUNCH_PREPARES, MESSAGE_BACKOFF, amend_backoff},
+    {"backoff", LAUNCH_PREPARES, false, MESSAGE_BACKOFF, amend_backoff, NULL},
 
     /* amendments */
-    {"hostpath", LAUNCH_PREPARES, MESSAGE_REFUSAL, amend_hostpath},
+    {"volumes", LAUNCH_PREPARES, true, MESSAGE_REFUSAL, amend_volumes, NULL},
+    {"hosttype", LAUNCH_PREPARES, true, MESSAGE_REFUSAL, amend_hosttype, NULL},
+    {"hostpath", LAUNCH_PREPARES, false, MESSAGE_REFUSAL, amend_hostpath, NULL},
+    {"subpath", LAUNCH_PREPARES, false, MESSAGE_REFUSAL, amend_subpath, NULL},
+    {"capabilities", LAUNCH_PREPARES, false, MESSAGE_REFUSAL, amend_capabilities, NULL},
+    {"oomscore", LAUNCH_PREPARES, true, MESSAGE_REFUSAL, amend_oomscore, NULL},
+    {"namespaces", LAUNCH_PREPARES | LAUNCH_RUNS, true, MESSAGE_REFUSAL, amend_namespaces, NULL},
+    {"gpus", LAUNCH_PREPARES, true, MESSAGE_REFUSAL, amend_gpus, NULL},
 
-    {NULL, 0, 0, NULL},
+    {NULL, 0, false, 0, NULL, NULL},
 };

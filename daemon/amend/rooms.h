@@ -11,5 +11,26 @@ struct launch;
 /* Holds back the pods that keep failing. */
 int amend_backoff(struct launch *launch);
 
+/* Gives each volume a name of its own, and each mount of the pod spec its volume. */
+int amend_volumes(struct launch *launch);
+
+/* Sees that a hostPath is what its type says. */
+int amend_hosttype(struct launch *launch);
+
 /* Makes the host directories that a pod's volumes name and that do not exist. */
 int amend_hostpath(struct launch *launch);
+
+/* Has an app see the part of a volume that its subPath names, and nothing else. */
+int amend_subpath(struct launch *launch);
+
+/* Writes capabilities as rkt takes them. */
+int amend_capabilities(struct launch *launch);
+
+/* Gives each app the OOM score of its QoS class. */
+int amend_oomscore(struct launch *launch);
+
+/* Gives the pod the namespaces of the host that it asks for, where rkt can. */
+int amend_namespaces(struct launch *launch);
+
+/* Gives out the node's GPUs. */
+int amend_gpus(struct launch *launch);

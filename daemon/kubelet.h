@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * The kubelet as a source: its /pods knows what a pod manifest does not say. HTTP is
+ * spoken by a program of its own, daemon/kubelet-pods.c.
+ *
+ * It is asked once for all that want to know at the same time. A launch that comes while an answer
+ * is under way shares it if its pod is in it, and else has another one fetched, once: the kubelet
+ * knows a pod before it launches it (contract section 1), but not before that.
+ */
+
+#include <uv.h>
+
+#include "daemon/event.h"
+#include "lib/config.h"
+#include "lib/podspec.h"
+
+struct kubelet;
+
+/* Return: NULL without memory. */
+struct kubelet *kubelet_new(uv_loop_t *loop, struct events *events);
+
+/* Called once, from the loop, perhaps before kubelet_ask() has returned. `spec` is borrowed; NULL:
+ * the kubelet does not know the pod, or cannot be asked, and then `reason` says why. */
+typedef void kubelet_answer_fn(void *userdata, struct podspec *spec, const char *reason);
+
+/* Asks for a pod; what [Kubelet] of `config` says holds for a fetch that begins with this. That it
+ * cannot be asked is told as MESSAGE_KUBELET, that it can be again as MESSAGE_KUBELET_BACK. For a
+ * second after a fetch that failed the same reason is the answer, without another one. */
+void kubelet_ask(struct kubelet *kubelet, struct config *config, const char *uid,
+                 kubelet_answer_fn *answer, void *userdata);
+
+/* Lets go of the loop; who still waits is answered with a reason. */
+void kubelet_close(struct kubelet *kubelet);
+
+/* The loop must have ended. */
+void kubelet_free(struct kubelet *kubelet);
