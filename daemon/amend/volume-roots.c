@@ -69,7 +69,7 @@ static const char *meant_source(const struct manifest *manifest, size_t index, s
 {
     struct manifest_volume volume = manifest_volume(manifest, index);
 
-    if (!volume.name || !volume.source || source_is_kubelets_subpath(volume.source))
+    if (!volume.name || !volume.source)
         return NULL;
     if (strcmp(volume.name, mount->volume) != 0 &&
         !is_mounted_at(manifest, app, volume.name, mount->path))
@@ -84,6 +84,9 @@ static bool explains(const char *root, const struct manifest *manifest, size_t a
         const char *source = meant_source(manifest, i, app, mount);
         const char *part = source ? path_below(source, root) : NULL;
         if (part && path_equals(part, mount->subpath))
+            return true;
+        /* It says nothing of the root, and asks for none. */
+        if (source && source_is_kubelets_subpath(source))
             return true;
     }
     return false;
@@ -120,18 +123,21 @@ static void consider(struct best *best, char *root, const struct launch *launch,
     *best = (struct best){root, n};
 }
 
-/* The roots that one mount allows. Return: as volume_roots_find(). */
+/* The roots that one mount allows; *anyp is set if there are any. Return: 0 or -ENOMEM. */
 static int consider_mount(struct best *best, const struct launch *launch, size_t app,
-                          const struct podspec_mount *mount)
+                          const struct podspec_mount *mount, bool *anyp)
 {
     for (size_t i = 0; i < manifest_n_volumes(launch->manifest); i++) {
         const char *source = meant_source(launch->manifest, i, app, mount);
-        size_t length = source ? path_before(source, mount->subpath) : PATH_NONE;
+        if (!source || source_is_kubelets_subpath(source))
+            continue;
+        size_t length = path_before(source, mount->subpath);
         if (length == PATH_NONE)
             continue;
         char *root = length > 0 ? strndup(source, length) : strdup("/");
         if (!root)
             return -ENOMEM;
+        *anyp = true;
         consider(best, root, launch, mount->volume);
     }
     return 0;
@@ -141,12 +147,13 @@ static int find_in_manifest(struct best *best, const struct launch *launch, cons
 {
     struct spec_mounts mounts = {.launch = launch};
     const struct podspec_mount *mount;
+    bool any = false;
     int r = 0;
 
     /* All of a volume's mounts have the same root: the first that allows any will do. */
-    while (r == 0 && best->n_explained == 0 && (mount = spec_mounts_next(&mounts))) {
+    while (r == 0 && !any && (mount = spec_mounts_next(&mounts))) {
         if (strcmp(mount->volume, volume) == 0)
-            r = consider_mount(best, launch, mounts.app, mount);
+            r = consider_mount(best, launch, mounts.app, mount, &any);
     }
     return r;
 }
@@ -174,10 +181,10 @@ static int find_in_spec(char **pathp, const struct launch *launch, const char *n
     return n < 0 ? -ENOMEM : 0;
 }
 
-/* Whether what the spec says may be believed although the manifest does not know of it: a host path
- * may be made yet, a folder of the kubelet's is there or nothing is. Return: 1, 0, LAUNCH_E_WAIT.
- */
-static int is_believed(const char *path, const struct launch *launch, const char *name)
+/* Whether what the spec says may be believed although the manifest knows nothing of it: a host path
+ * may be made yet, but a folder of the kubelet's is there or it is none. Return: 0, -ENOENT,
+ * LAUNCH_E_WAIT. */
+static int check_told(const char *path, const struct launch *launch, const char *name)
 {
     struct stat st;
 
@@ -190,27 +197,21 @@ static int is_believed(const char *path, const struct launch *launch, const char
 
 static int find_root(char **rootp, const struct launch *launch, const char *volume)
 {
-    CLEANUP(freep) char *told = NULL;
     struct best best = {0};
 
-    int r = find_in_spec(&told, launch, volume);
+    /* What the spec says is the best until something explains more. */
+    int r = find_in_spec(&best.root, launch, volume);
     if (r < 0)
         return r;
-    if (told && n_explained(told, launch, volume) > 0) {
-        *rootp = told;
-        told = NULL;
-        return 0;
-    }
+    if (best.root)
+        best.n_explained = n_explained(best.root, launch, volume);
     r = find_in_manifest(&best, launch, volume);
-    *rootp = best.root;
-    if (r < 0 || best.root || !told)
-        return r;
-
-    r = is_believed(told, launch, volume);
-    if (r == 0) {
-        *rootp = told;
-        told = NULL;
-    }
+    if (r == 0 && best.root && best.n_explained == 0)
+        r = check_told(best.root, launch, volume);
+    if (r != 0)
+        free(best.root);
+    else
+        *rootp = best.root;
     return r == -ENOENT ? 0 : r;
 }
 
