@@ -7,11 +7,15 @@
  * Sources differ by subPath, and readOnly differs. rkt refuses such a manifest (contract, section
  * 2).
  *
- * The mount points of an app are keyed by that name, so an app has one of them at most. If as many
- * volumes as mount points have the name, the first mount point had the first volume in mind, and so
- * on. If not, a mount was lost or a volume was written twice: then it is the first volume that is
- * as read-only as the mount point says. (A wrong guess never makes writable what was read-only,
- * for rkt heeds the mount point's word too, and the pod spec, if it is known, sets it right.)
+ * The mount points of an app are keyed by that name, so an app has one of them at most: that of its
+ * last mount. If as many volumes as mount points have the name, the first mount point means the
+ * first volume, and so on. If not, a mount was lost or a volume was written twice; then it is the
+ * last one that was written for the app. Where the app's volumes end is told by those that no other
+ * app mounts: its termination message is the last of all. If that does not fit, it is the first
+ * volume that is as read-only as the mount point.
+ *
+ * A wrong guess never makes writable what was read-only, for rkt heeds the mount point's word, too;
+ * and the pod spec, if it is known, sets it right.
  */
 
 #include <errno.h>
@@ -129,35 +133,77 @@ static int rename_family(const struct family *family, struct manifest *manifest,
     return r;
 }
 
-static size_t n_mount_points(const struct manifest *manifest, const char *name)
+static size_t n_points_of_app(const struct manifest *manifest, size_t app, const char *name)
 {
     size_t n = 0;
 
-    for (size_t app = 0; app < manifest_n_apps(manifest); app++) {
-        for (size_t i = 0; i < manifest_n_mounts(manifest, app); i++) {
-            const char *volume = manifest_mount(manifest, app, i).volume;
-            n += volume && strcmp(volume, name) == 0;
-        }
+    for (size_t i = 0; i < manifest_n_mounts(manifest, app); i++) {
+        const char *volume = manifest_mount(manifest, app, i).volume;
+        n += volume && strcmp(volume, name) == 0;
     }
     return n;
 }
 
-/* Which of the family a mount point means, the `number`th of those with its name. */
-static size_t pick(const struct family *family, const struct manifest *manifest, bool is_told,
-                   size_t number, bool read_only)
+static size_t n_points(const struct manifest *manifest, const char *name)
 {
-    if (is_told)
-        return first_alike(family, manifest, number);
+    size_t n = 0;
+
+    for (size_t app = 0; app < manifest_n_apps(manifest); app++)
+        n += n_points_of_app(manifest, app, name);
+    return n;
+}
+
+/* Return: the index behind the last volume that this app mounts and no other; 0 if there is none.
+ */
+static size_t end_of_app(const struct manifest *manifest, size_t app)
+{
+    for (size_t i = manifest_n_volumes(manifest); i-- > 0;) {
+        const char *name = manifest_volume(manifest, i).name;
+        size_t n = name ? n_points_of_app(manifest, app, name) : 0;
+        if (n > 0 && n == n_points(manifest, name))
+            return i + 1;
+    }
+    return 0;
+}
+
+/* The last of the family that was written for an app. Return: family->n if that cannot be told. */
+static size_t last_of_app(const struct family *family, const struct manifest *manifest, size_t app)
+{
+    size_t begin = app > 0 ? end_of_app(manifest, app - 1) : 0;
+    size_t end = end_of_app(manifest, app);
+
+    for (size_t i = family->n; i-- > 0;) {
+        if (family->volumes[i] >= begin && family->volumes[i] < end)
+            return i;
+    }
+    return family->n;
+}
+
+static bool fits(const struct family *family, const struct manifest *manifest, size_t member,
+                 bool read_only)
+{
+    return member < family->n &&
+           manifest_volume(manifest, family->volumes[member]).read_only == read_only;
+}
+
+/* Which of the family a mount point means. */
+static size_t guess(const struct family *family, const struct manifest *manifest, size_t app,
+                    bool read_only)
+{
+    size_t last = last_of_app(family, manifest, app);
+
+    if (fits(family, manifest, last, read_only))
+        return last;
     for (size_t i = 0; i < family->n; i++) {
-        if (manifest_volume(manifest, family->volumes[i]).read_only == read_only)
-            return first_alike(family, manifest, i);
+        if (fits(family, manifest, i, read_only))
+            return i;
     }
     return 0;
 }
 
 static int share_out(const struct family *family, struct manifest *manifest, const char *name)
 {
-    bool is_told = n_mount_points(manifest, name) == family->n;
+    bool is_told = n_points(manifest, name) == family->n;
     size_t number = 0;
 
     for (size_t app = 0; app < manifest_n_apps(manifest); app++) {
@@ -165,7 +211,8 @@ static int share_out(const struct family *family, struct manifest *manifest, con
             struct manifest_mount mount = manifest_mount(manifest, app, i);
             if (!mount.volume || strcmp(mount.volume, name) != 0)
                 continue;
-            size_t picked = pick(family, manifest, is_told, number++, mount.read_only);
+            size_t member = is_told ? number++ : guess(family, manifest, app, mount.read_only);
+            size_t picked = first_alike(family, manifest, member);
             if (picked == 0)
                 continue;
             const char *volume = manifest_volume(manifest, family->volumes[picked]).name;

@@ -245,6 +245,18 @@ static void names_that_are_taken_are_not_given(void **state)
     becomes(launch, "a: v /v, v-3 /image | b: v-4 /v, v-2 /other", "v /r, v-2 /o, v-4 /s");
 }
 
+/* Of the two mounts of v in a, of w in b, the kubelet has lost the first. */
+static void a_mount_point_is_of_its_apps_last_mount(void **state)
+{
+    (void)state;
+    LAUNCH("a: v /v, w /w, end-a /end | b: v /v, w /w, end-b /end",
+           "v /r/1, v /r/2, w /s/1, end-a /1, end-a /1, v /r/3, w /s/2, w /s/3, end-b /2, end-b "
+           "/2");
+    assert_int_equal(amend_volumes(launch), 0);
+    becomes(launch, "a: v-2 /v, w /w, end-a /end | b: v-3 /v, w-3 /w, end-b /end",
+            "v-2 /r/2, w /s/1, end-a /1, v-3 /r/3, w-3 /s/3, end-b /2");
+}
+
 /* Of two mounts of one volume in one container the kubelet has lost one. */
 static void in_doubt_it_is_the_first_that_is_as_read_only(void **state)
 {
@@ -552,6 +564,7 @@ int main(void)
         cmocka_unit_test(identical_volumes_become_one),
         cmocka_unit_test(each_mount_point_gets_its_own),
         cmocka_unit_test(names_that_are_taken_are_not_given),
+        cmocka_unit_test(a_mount_point_is_of_its_apps_last_mount),
         cmocka_unit_test(in_doubt_it_is_the_first_that_is_as_read_only),
         cmocka_unit_test(good_manifests_are_left_alone),
         cmocka_unit_test(pods_of_others_are_left_alone),
