@@ -2,52 +2,43 @@
 #include "client/realrkt.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
-/* Set for a rkt that is a script, to the pid under which it runs: if it leads back here, either we
- * are that process again, or its child. A rkt that is a program gets the environment as it is. */
-#define MARK "GANTRY_RKT_PID"
+/* How many drop-ins are behind this process: in its own past, or its parent's, and so on. */
+#define DEPTH "GANTRY_RKT_DEPTH"
+
+/* A rkt that is called by a pod that a rkt runs, and so on, has a few of them; only a circle has
+ * more. */
+#define DEPTH_MAX 8
+
+static int depth(void)
+{
+    const char *value = getenv(DEPTH);
+
+    return value ? (int)strtol(value, NULL, 10) : 0;
+}
 
 bool realrkt_is_circle(void)
 {
-    const char *mark = getenv(MARK);
-    long pid = mark ? strtol(mark, NULL, 10) : 0;
-
-    return pid > 0 && (pid == (long)getpid() || pid == (long)getppid());
+    return depth() >= DEPTH_MAX;
 }
 
-enum candidate {
-    CANDIDATE_GOOD,
-    CANDIDATE_OURSELVES,
-    CANDIDATE_SCRIPT,
-};
+static void go_deeper(void)
+{
+    char value[16];
 
-/* Return: what the file is; one that cannot be looked at is left to execve() to complain of. */
-static enum candidate look_at(const char *path)
+    snprintf(value, sizeof(value), "%d", depth() + 1);
+    setenv(DEPTH, value, 1);
+}
+
+static bool is_ourselves(const char *path)
 {
     struct stat self, other;
-    char magic[2];
 
-    CLEANUP(fd_closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0 || fstat(fd, &other) < 0)
-        return CANDIDATE_GOOD;
-    if (stat("/proc/self/exe", &self) == 0 && self.st_dev == other.st_dev &&
-        self.st_ino == other.st_ino)
-        return CANDIDATE_OURSELVES;
-    if (read(fd, magic, sizeof(magic)) == sizeof(magic) && memcmp(magic, "#!", 2) == 0)
-        return CANDIDATE_SCRIPT;
-    return CANDIDATE_GOOD;
-}
-
-static void set_mark(void)
-{
-    char pid[32];
-
-    snprintf(pid, sizeof(pid), "%ld", (long)getpid());
-    setenv(MARK, pid, 1);
+    return stat(path, &other) == 0 && stat("/proc/self/exe", &self) == 0 &&
+           self.st_dev == other.st_dev && self.st_ino == other.st_ino;
 }
 
 int realrkt_exec(const char *configured, char **argv, struct error *error)
@@ -55,13 +46,9 @@ int realrkt_exec(const char *configured, char **argv, struct error *error)
     const char *paths[] = {configured, RKT_PATH};
 
     for (size_t i = 0; i < N_ELEMENTS(paths); i++) {
-        enum candidate candidate = look_at(paths[i]);
-        if (candidate == CANDIDATE_OURSELVES)
+        if (is_ourselves(paths[i]))
             continue;
-        if (candidate == CANDIDATE_SCRIPT)
-            set_mark();
-        else
-            unsetenv(MARK);
+        go_deeper();
         char *called_as = argv[0];
         argv[0] = (char *)paths[i];
         execv(paths[i], argv);

@@ -3,8 +3,8 @@
 
 /*
  * Becoming the real rkt, and never ourselves: neither by path, by symlink, by hard link nor by bind
- * mount, whatever --with-rkt and the configuration say; and not in a circle through a script
- * either.
+ * mount, whatever --with-rkt and the configuration say. What cannot be told from a rkt before it
+ * runs, a copy of us or a script that calls us, is found out by $GANTRY_RKT_DEPTH.
  */
 
 #include <stdbool.h>
@@ -15,7 +15,7 @@ enum {
     REALRKT_E_NONE = 1, /* there is no rkt that could be become; the error says why */
 };
 
-/* Whether a script that we became has called us again: then there is no way on. */
+/* Whether what we became has led to us again and again: then there is no way on. */
 bool realrkt_is_circle(void);
 
 /* Replaces the process by rkt, with argv[0] replaced by rkt's path. `configured` comes first; the

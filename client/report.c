@@ -36,14 +36,26 @@ static void add(FILE *entry, const char *name, const char *value)
     fprintf(entry, "%s\n", value);
 }
 
-/* Return: true if journald has it. It is not waited for. */
-static bool send_to_journald(const char *entry, size_t length)
+/* Return: true if whoever listens there has it. It is not waited for: a journald that hangs must
+ * not hold up a launch. */
+static bool send_to(const char *path, const char *bytes, size_t length)
 {
-    static const struct sockaddr_un journald = {.sun_family = AF_UNIX, .sun_path = JOURNAL_SOCKET};
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
     CLEANUP(fd_closep) int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-    return fd >= 0 && sendto(fd, entry, length, MSG_NOSIGNAL, (const struct sockaddr *)&journald,
-                             sizeof(journald)) == (ssize_t)length;
+    strcpy(address.sun_path, path);
+    return fd >= 0 && sendto(fd, bytes, length, MSG_NOSIGNAL, (const struct sockaddr *)&address,
+                             sizeof(address)) == (ssize_t)length;
+}
+
+/* A node without journald: the line that syslog(3) would send, which would wait. */
+static void send_to_syslog(int priority, const char *text)
+{
+    char line[2048];
+
+    int n = snprintf(line, sizeof(line), "<%d>gantry-rkt[%d]: %s", LOG_DAEMON | priority,
+                     (int)getpid(), text);
+    send_to(_PATH_LOG, line, (size_t)n < sizeof(line) ? (size_t)n : sizeof(line) - 1);
 }
 
 static char *compose(const struct report *report, const char *text, size_t *lengthp)
@@ -81,9 +93,6 @@ void report_send(const struct report *report, const char *format, ...)
     va_end(args);
 
     CLEANUP(freep) char *entry = text ? compose(report, text, &length) : NULL;
-    if (!entry || send_to_journald(entry, length))
-        return;
-    openlog("gantry-rkt", LOG_PID, LOG_DAEMON);
-    syslog(message_info(report->message)->priority, "%s", text);
-    closelog();
+    if (entry && !send_to(JOURNAL_SOCKET, entry, length))
+        send_to_syslog(message_info(report->message)->priority, text);
 }

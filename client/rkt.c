@@ -241,7 +241,7 @@ int main(int argc, char **argv)
     CLEANUP(rktcmd_deinit) struct rktcmd cmd = RKTCMD_NULL;
 
     if (realrkt_is_circle())
-        return die("cannot become rkt: it is a script that leads back here; see [Rkt] Path=");
+        return die("cannot become rkt: it leads back here; see [Rkt] Path=");
     /* What is wrong with it is gantryd's to tell. */
     if (config_load(&config, config_path(), CONFIG_CLIENT, NULL, NULL) < 0)
         return die(strerror(ENOMEM));

@@ -85,30 +85,55 @@ static void method_launch(struct api *api, struct call *call, json_t *parameters
 struct listing {
     struct node *node;
     struct call *call;
+    size_t n_max; /* of pods in one reply */
     json_t *pods;
+    char uid[POD_UID_MAX + 1]; /* the last one that was listed */
 };
 
 static int list_pod(struct pod *pod, void *userdata)
 {
     struct listing *listing = userdata;
 
-    if (call_takes_more(listing->call) && json_array_size(listing->pods) == PODS_A_REPLY) {
-        bool goes_on = call_continue(listing->call, json_pack("{s:o}", "pods", listing->pods));
-        listing->pods = json_array();
-        if (!goes_on)
-            return 1;
-    }
+    if (strcmp(pod->uid, listing->uid) <= 0)
+        return 0;
+    if (json_array_size(listing->pods) == listing->n_max)
+        return 1;
     json_array_append_new(listing->pods, pod_to_json(pod, &listing->node->config->backoff));
+    snprintf(listing->uid, sizeof(listing->uid), "%s", pod->uid);
     return 0;
+}
+
+/* The next part, when the client has taken the one before: it has time to read, and others have
+ * their turn. */
+static void list_part(void *userdata)
+{
+    struct listing *listing = userdata;
+
+    listing->pods = json_array();
+    bool is_last = pods_for_each(&listing->node->pods, list_pod, listing) == 0;
+    json_t *parameters = json_pack("{s:o}", "pods", listing->pods);
+    if (!is_last) {
+        call_continue_with(listing->call, parameters, list_part);
+        return;
+    }
+    call_reply(listing->call, parameters);
+    free(listing);
 }
 
 static void method_list(struct api *api, struct call *call, json_t *parameters)
 {
-    struct listing listing = {.node = api->node, .call = call, .pods = json_array()};
+    struct listing *listing = calloc(1, sizeof(*listing));
 
     (void)parameters;
-    pods_for_each(&api->node->pods, list_pod, &listing);
-    call_reply(call, json_pack("{s:o}", "pods", listing.pods));
+    if (!listing) {
+        failed(call, strerror(ENOMEM));
+        return;
+    }
+    listing->node = api->node;
+    listing->call = call;
+    listing->n_max = call_takes_more(call) ? PODS_A_REPLY : SIZE_MAX;
+    call_on_gone(call, free, listing);
+    list_part(listing);
 }
 
 /* Explain and Reset: one pod, by any of its names. */

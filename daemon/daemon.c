@@ -189,7 +189,8 @@ static int open_socket(struct daemon *daemon, const struct config *config)
     int n = sd_listen_fds(1);
 
     if (n == 0) {
-        int fd = server_bind(config->daemon.socket);
+        /* Who it is that calls is looked at before anything is read. */
+        int fd = server_bind(config->daemon.socket, config->daemon.n_users > 0 ? 0666 : 0600);
         daemon->bound = fd >= 0 ? strdup(config->daemon.socket) : NULL;
         return fd;
     }

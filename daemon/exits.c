@@ -119,6 +119,9 @@ static void conclude(struct watch *watch)
     rktpod->watch = NULL;
     if (rktpod->unit)
         bus_drop_unit(node->bus, rktpod->unit);
+    /* Dozens of ended ones may be kept: no more than what is of use of each. */
+    free(rktpod->unit);
+    rktpod->unit = NULL;
     if (watch->is_gone)
         removals_removed(node, rktpod);
     pods_settle(node, pod, NULL, NULL);

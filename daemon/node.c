@@ -356,6 +356,7 @@ static void take_up(void *userdata, struct pod *pod)
     life->finished_at = life->finished_at < now ? life->finished_at : now;
     life->touched_at = life->touched_at < now ? life->touched_at : now;
     life->backoff.allowed_at = life->backoff.allowed_at < now ? life->backoff.allowed_at : now;
+    backoff_bound(&life->backoff, &node->config->backoff);
     pods_put(&node->pods, pod);
 }
 
@@ -415,7 +416,10 @@ void node_status_changed(struct node *node)
 
 static int rearm(struct pod *pod, void *userdata)
 {
-    pods_arm(userdata, pod);
+    struct node *node = userdata;
+
+    backoff_bound(&pod->life.backoff, &node->config->backoff);
+    pods_arm(node, pod);
     return 0;
 }
 

@@ -2,6 +2,7 @@
 #include "daemon/pod.h"
 
 #include <errno.h>
+#include <search.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -78,6 +79,44 @@ void record_deinit(struct record *record)
     free(record->refusal);
     notes_deinit(&record->notes);
     *record = (struct record){0};
+}
+
+/* The tree of rkt pods. One whose UUID is not known yet is not in it. */
+
+static int compare_uuid(const void *a, const void *b)
+{
+    return strcmp(((const struct rktpod *)a)->uuid, ((const struct rktpod *)b)->uuid);
+}
+
+struct rktpod *rktpod_find(void *const *index, const char *uuid)
+{
+    const struct rktpod key = {.uuid = (char *)uuid};
+    struct rktpod *const *slot = tfind(&key, index, compare_uuid);
+
+    return slot ? *slot : NULL;
+}
+
+static void put_in_index(struct rktpod *rktpod)
+{
+    if (rktpod->pod->index && rktpod->uuid[0])
+        tsearch(rktpod, rktpod->pod->index, compare_uuid);
+}
+
+static void take_from_index(struct rktpod *rktpod)
+{
+    void **index = rktpod->pod->index;
+
+    if (index && rktpod_find(index, rktpod->uuid) == rktpod)
+        tdelete(rktpod, index, compare_uuid);
+}
+
+void pod_set_index(struct pod *pod, void **index)
+{
+    for (struct rktpod *rktpod = pod->rktpods; rktpod; rktpod = rktpod->next)
+        take_from_index(rktpod);
+    pod->index = index;
+    for (struct rktpod *rktpod = pod->rktpods; rktpod; rktpod = rktpod->next)
+        put_in_index(rktpod);
 }
 
 static struct rktpod *rktpod_free(struct rktpod *rktpod)
@@ -172,6 +211,7 @@ struct rktpod *pod_add_rktpod(struct pod *pod, const char *uuid, const char *dat
         return rktpod_free(rktpod);
     rktpod->next = pod->rktpods;
     pod->rktpods = rktpod;
+    put_in_index(rktpod);
     drop_surplus(pod);
     return rktpod;
 }
@@ -187,6 +227,7 @@ struct rktpod *pod_find_rktpod(const struct pod *pod, const char *uuid)
 
 void pod_drop_rktpod(struct rktpod *rktpod)
 {
+    take_from_index(rktpod);
     for (struct rktpod **slot = &rktpod->pod->rktpods; *slot; slot = &(*slot)->next) {
         if (*slot == rktpod) {
             *slot = rktpod->next;
@@ -203,7 +244,10 @@ bool rktpod_is_newest(const struct rktpod *rktpod)
 
 int rktpod_set_uuid(struct rktpod *rktpod, const char *uuid)
 {
-    return replace(&rktpod->uuid, uuid);
+    take_from_index(rktpod);
+    int r = replace(&rktpod->uuid, uuid);
+    put_in_index(rktpod);
+    return r;
 }
 
 int rktpod_set_unit(struct rktpod *rktpod, const char *unit)

@@ -14,7 +14,7 @@
 #include "lib/podspec.h"
 
 /* How many rkt pods that have ended are kept with a pod; the kubelet removes the oldest first. */
-#define RKTPODS_ENDED_MAX 16
+#define RKTPODS_ENDED_MAX 8
 
 /* What a room left behind: "hostpath", "made /srv/cache (0755 root:root)". */
 struct note {
@@ -86,6 +86,7 @@ struct pod {
     unsigned n_refused; /* since the back-off began */
 
     struct repeat repeat;
+    void **index; /* struct pods' tree of rkt pods by UUID; NULL: not in the register */
     unsigned n_refs;
     unsigned n_launches;      /* under way */
     bool registered;          /* in the register */
@@ -113,6 +114,13 @@ struct rktpod *pod_find_rktpod(const struct pod *pod, const char *uuid);
 
 /* Takes it out of the pod and frees it; it must not be watched. */
 void pod_drop_rktpod(struct rktpod *rktpod);
+
+/* Puts the pod's rkt pods, those to come too, into a tree by UUID (tsearch(3)), or takes them out
+ * of it: `index` is NULL. */
+void pod_set_index(struct pod *pod, void **index);
+
+/* Return: borrowed, or NULL. */
+struct rktpod *rktpod_find(void *const *index, const char *uuid);
 
 /* Return: true if it is the one that the pod's life goes by. */
 bool rktpod_is_newest(const struct rktpod *rktpod);

@@ -31,6 +31,7 @@ int pods_put(struct pods *pods, struct pod *pod)
         return slot ? -EEXIST : -ENOMEM;
     }
     pod->registered = true;
+    pod_set_index(pod, &pods->rktpods);
     pods->n_pods++;
     return 0;
 }
@@ -68,25 +69,9 @@ int pods_for_each(const struct pods *pods, int (*visit)(struct pod *pod, void *u
     return visiting.result;
 }
 
-struct finding {
-    const char *uuid;
-    struct rktpod *found;
-};
-
-static int find_in(struct pod *pod, void *userdata)
-{
-    struct finding *finding = userdata;
-
-    finding->found = pod_find_rktpod(pod, finding->uuid);
-    return finding->found ? 1 : 0;
-}
-
 struct rktpod *pods_find_rktpod(const struct pods *pods, const char *uuid)
 {
-    struct finding finding = {.uuid = uuid};
-
-    pods_for_each(pods, find_in, &finding);
-    return finding.found;
+    return rktpod_find(&pods->rktpods, uuid);
 }
 
 static void timer_closed(uv_handle_t *handle)
@@ -144,7 +129,11 @@ void pods_arm(struct node *node, struct pod *pod)
 void pods_settle(struct node *node, struct pod *pod, void (*saved)(void *userdata), void *userdata)
 {
     pods_arm(node, pod);
-    state_save(node->state, pod, saved, userdata);
+    /* The file of a pod that is forgotten is gone, or its successor's. */
+    if (!pod->forgotten)
+        state_save(node->state, pod, saved, userdata);
+    else if (saved)
+        saved(userdata);
 }
 
 static void release(struct node *node, struct pod *pod, usec_t now)
@@ -180,17 +169,27 @@ void pods_wake(struct node *node, struct pod *pod, usec_t now)
 static void unregister(struct pod *pod)
 {
     pod->registered = false;
+    pod_set_index(pod, NULL);
     drop_timer(pod);
     pod_unref(pod);
 }
 
+/* A launch that is under way, or a rkt pod that runs, makes it worth knowing. */
+static bool is_in_use(const struct pod *pod)
+{
+    bool runs = false;
+
+    for (const struct rktpod *rktpod = pod->rktpods; rktpod; rktpod = rktpod->next)
+        runs = runs || !rktpod->ended || rktpod->watch;
+    return runs || pod->n_launches > 0;
+}
+
 void pods_forget(struct node *node, struct pod *pod, const char *why)
 {
-    CLEANUP(event_deinit) struct event event;
-
-    /* A launch that is under way makes it worth knowing again. */
-    if (!pod->registered || pod->n_launches > 0)
+    if (!pod->registered || is_in_use(pod))
         return;
+
+    CLEANUP(event_deinit) struct event event;
     pod_event(&event, pod, MESSAGE_FORGET, "forgotten: %s", why);
     events_emit(&node->events, &event, &pod->repeat, usec_now());
 

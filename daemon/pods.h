@@ -12,7 +12,8 @@
 struct node;
 
 struct pods {
-    void *root; /* tsearch(3) */
+    void *root;    /* tsearch(3) */
+    void *rktpods; /* by UUID */
     size_t n_pods;
     size_t n_held;
 };
@@ -45,7 +46,8 @@ void pods_settle(struct node *node, struct pod *pod, void (*saved)(void *userdat
 /* Does what is due for the pod by now, as its timer would. The pod may be forgotten by it. */
 void pods_wake(struct node *node, struct pod *pod, usec_t now);
 
-/* Drops the pod from the register, and its state; unless a launch of it is under way. */
+/* Drops the pod from the register, and its state; unless a launch of it is under way or a rkt pod
+ * of it runs. */
 void pods_forget(struct node *node, struct pod *pod, const char *why);
 
 /* Drops all, without a word and with their state kept: the daemon ends. */

@@ -12,7 +12,8 @@
 /* One buffer serves all connections: what is read goes to its own at once. */
 #define READ_BYTES 65536
 
-#define BACKLOG 128
+/* systemd's socket has as many (gantryd.socket): launches wait there while gantryd restarts. */
+#define BACKLOG 4096
 
 /* How many calls one connection has answered before another one's turn comes. */
 #define CALLS_A_TURN 16
@@ -40,6 +41,7 @@ struct call {
     json_t *message;
     struct varlink_call read;
     void (*gone)(void *userdata);
+    void (*next)(void *userdata); /* when what was sent of a stream is taken */
     void *userdata;
 };
 
@@ -113,6 +115,7 @@ static void end_call(struct call *call)
     json_decref(call->message);
     call->message = NULL;
     call->gone = NULL;
+    call->next = NULL;
     call->connection->in_call = false;
 }
 
@@ -173,13 +176,18 @@ struct writing {
 
 static void take_calls(struct connection *connection);
 
-/* What was to be written has been, as far as it could: the connection goes on to its next call. */
+/* What was to be written has been, as far as it could: the connection goes on with its call, or to
+ * its next one. */
 static void sent(struct connection *connection)
 {
+    struct call *call = &connection->call;
+
     if (connection->closing)
         return;
     if (connection->last_reply_sent) {
         close_connection(connection);
+    } else if (connection->in_call && call->next) {
+        call->next(call->userdata);
     } else if (!connection->in_call) {
         start_timer(connection);
         take_calls(connection);
@@ -300,6 +308,21 @@ bool call_continue(struct call *call, json_t *parameters)
         uv_stream_get_write_queue_size((uv_stream_t *)&connection->pipe) > UNREAD_MAX_BYTES)
         cut_off(connection, "it does not read what it asked for");
     return !connection->closing;
+}
+
+static void go_on(uv_timer_t *timer)
+{
+    sent(timer->data);
+}
+
+void call_continue_with(struct call *call, json_t *parameters, void (*next)(void *userdata))
+{
+    struct connection *connection = call->connection;
+
+    call->next = next;
+    send_message(connection, json_pack("{s:o, s:b}", "parameters", parameters, "continues", 1));
+    if (!connection->closing && !is_writing(connection))
+        uv_timer_start(&connection->timer, go_on, 0, 0);
 }
 
 void call_on_gone(struct call *call, void (*gone)(void *userdata), void *userdata)
@@ -568,7 +591,7 @@ static bool is_served(const struct sockaddr_un *address)
                        errno == EAGAIN);
 }
 
-int server_bind(const char *path)
+int server_bind(const char *path, mode_t mode)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     char folder[sizeof(address.sun_path)];
@@ -587,7 +610,7 @@ int server_bind(const char *path)
     if (unlink(path) < 0 && errno != ENOENT)
         return -errno;
     /* Nobody can connect before it listens, so the mode is set in time. */
-    if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 || chmod(path, 0600) < 0)
+    if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 || chmod(path, mode) < 0)
         return -errno;
     int bound = fd;
     fd = -1;

@@ -50,10 +50,9 @@ void server_close(struct server *server);
 /* Return: NULL. */
 struct server *server_free(struct server *server);
 
-/* Binds a socket that only root can use, in the place of one that nobody serves any more; its
- * folder is made if it is missing. Return: an fd, not yet listening; -EADDRINUSE if somebody serves
- * it; -errno. */
-int server_bind(const char *path);
+/* Binds a socket of that mode, in the place of one that nobody serves any more; its folder is made
+ * if it is missing. Return: an fd, not yet listening; -EADDRINUSE if somebody serves it; -errno. */
+int server_bind(const char *path, mode_t mode);
 
 /* The last reply, and the end of the call: the references to `parameters` are consumed, and may be
  * NULL for an empty object. What a client does not see any more is dropped. */
@@ -63,6 +62,10 @@ void call_error(struct call *call, const char *error, json_t *parameters);
 /* One reply, and more to follow. Return: false if the client is gone: then the call is to be ended.
  */
 bool call_continue(struct call *call, json_t *parameters);
+
+/* One reply, and `next` is called with the userdata of call_on_gone() when the client has taken it:
+ * for what is too long to be sent at once. */
+void call_continue_with(struct call *call, json_t *parameters, void (*next)(void *userdata));
 
 /* Has `gone` called if the client goes before the last reply; the call is over with that. Without
  * it, a call whose client has gone stays until it is replied to. */

@@ -20,6 +20,7 @@ struct state {
     uv_loop_t *loop;
     struct events *events;
     char boot_id[BOOT_ID_MAX];
+    struct save *removals; /* of forgotten pods: a pod of that UID may be met anew meanwhile */
 };
 
 static int read_boot_id(struct state *state)
@@ -128,7 +129,7 @@ static bool uid_of_name(const char *name, char uid[static POD_UID_MAX + 1])
 void state_load(struct state *state, void (*loaded)(void *userdata, struct pod *pod),
                 void *userdata)
 {
-    int fd = fcntl(state->dir_fd, F_DUPFD_CLOEXEC, 0);
+    int fd = openat(state->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
 
     if (!dir) {
@@ -161,8 +162,10 @@ struct waiter {
 struct save {
     uv_work_t work;
     struct state *state;
-    struct pod *pod; /* a reference */
-    char *text;      /* NULL: the file is to go */
+    struct save *next_removal;
+    struct pod *pod;  /* a reference */
+    struct pod *heir; /* a reference: the pod of the same UID that is to be written next, or NULL */
+    char *text;       /* NULL: the file is to go */
     int result;
     struct waiter *waiters;      /* for what is being written */
     struct waiter *next_waiters; /* for what has changed since */
@@ -232,6 +235,50 @@ static void begin(struct save *save)
         uv_queue_work(save->state->loop, &save->work, write_blocking, written);
 }
 
+static void drop_removal(struct save *save)
+{
+    struct save **link = &save->state->removals;
+
+    while (*link && *link != save)
+        link = &(*link)->next_removal;
+    if (*link)
+        *link = save->next_removal;
+}
+
+static struct save *find_removal(const struct state *state, const char *uid)
+{
+    struct save *save = state->removals;
+
+    while (save && strcmp(save->pod->uid, uid) != 0)
+        save = save->next_removal;
+    return save;
+}
+
+static void end(struct save *save)
+{
+    save->pod->save = NULL;
+    pod_unref(save->pod);
+    free(save->text);
+    free(save);
+}
+
+/* What has changed meanwhile. */
+static void begin_again(struct save *save)
+{
+    if (save->heir) {
+        if (!save->heir->forgotten)
+            drop_removal(save);
+        save->pod->save = NULL;
+        pod_unref(save->pod);
+        save->pod = save->heir;
+        save->heir = NULL;
+    }
+    save->again = false;
+    save->waiters = save->next_waiters;
+    save->next_waiters = NULL;
+    begin(save);
+}
+
 static void written(uv_work_t *work, int status)
 {
     struct save *save = container_of(work, struct save, work);
@@ -242,15 +289,10 @@ static void written(uv_work_t *work, int status)
         report(save->state, save->pod->uid, "cannot be written, and is lost if gantryd ends now",
                strerror(-save->result));
     if (save->again) {
-        save->again = false;
-        save->waiters = save->next_waiters;
-        save->next_waiters = NULL;
-        begin(save);
+        begin_again(save);
     } else {
-        save->pod->save = NULL;
-        pod_unref(save->pod);
-        free(save->text);
-        free(save);
+        drop_removal(save);
+        end(save);
     }
     tell(waiters);
 }
@@ -268,9 +310,20 @@ static int add_waiter(struct waiter **list, void (*done)(void *userdata), void *
     return 0;
 }
 
+/* The last one that comes is the one that is written. */
+static void set_heir(struct save *save, struct pod *pod)
+{
+    if (save->pod == pod || save->heir == pod)
+        return;
+    if (save->heir)
+        save->heir->save = NULL;
+    pod_unref(save->heir);
+    save->heir = pod_ref(pod);
+}
+
 void state_save(struct state *state, struct pod *pod, void (*done)(void *userdata), void *userdata)
 {
-    struct save *save = pod->save;
+    struct save *save = pod->save ? pod->save : find_removal(state, pod->uid);
     bool under_way = save;
 
     if (!under_way)
@@ -283,12 +336,18 @@ void state_save(struct state *state, struct pod *pod, void (*done)(void *userdat
             done(userdata);
         return;
     }
+    pod->save = save;
     if (under_way) {
         save->again = true;
-        return;
+        set_heir(save, pod);
+    } else {
+        save->state = state;
+        save->pod = pod_ref(pod);
     }
-    save->state = state;
-    save->pod = pod_ref(pod);
-    pod->save = save;
-    begin(save);
+    if (pod->forgotten && !find_removal(state, pod->uid)) {
+        save->next_removal = state->removals;
+        state->removals = save;
+    }
+    if (!under_way)
+        begin(save);
 }

@@ -13,10 +13,10 @@ static bool is_fresh(const struct backoff *backoff, const struct backoff_limits 
            usec_sub(finished_at, backoff->allowed_at) > backoff_lifetime(limits);
 }
 
-/* The limits may have been lowered or raised by a reload since the delay was set. */
-static usec_t bounded_delay(const struct backoff *backoff, const struct backoff_limits *limits)
+void backoff_bound(struct backoff *backoff, const struct backoff_limits *limits)
 {
-    return backoff->delay < limits->max ? backoff->delay : limits->max;
+    if (backoff->delay > limits->max)
+        backoff->delay = limits->max;
 }
 
 usec_t backoff_due(const struct backoff *backoff, const struct backoff_limits *limits,
@@ -24,7 +24,7 @@ usec_t backoff_due(const struct backoff *backoff, const struct backoff_limits *l
 {
     if (limits->initial == 0 || is_fresh(backoff, limits, finished_at))
         return 0;
-    return usec_add(finished_at, bounded_delay(backoff, limits));
+    return usec_add(finished_at, backoff->delay);
 }
 
 void backoff_allow(struct backoff *backoff, const struct backoff_limits *limits, usec_t finished_at,
@@ -35,6 +35,6 @@ void backoff_allow(struct backoff *backoff, const struct backoff_limits *limits,
     else
         backoff->delay = usec_add(backoff->delay, backoff->delay);
 
-    backoff->delay = bounded_delay(backoff, limits);
+    backoff_bound(backoff, limits);
     backoff->allowed_at = now;
 }

@@ -41,3 +41,6 @@ usec_t backoff_due(const struct backoff *backoff, const struct backoff_limits *l
  * wait of the next one is set. */
 void backoff_allow(struct backoff *backoff, const struct backoff_limits *limits, usec_t finished_at,
                    usec_t now);
+
+/* To be called when the limits have become others: the wait is no longer than the new `max`. */
+void backoff_bound(struct backoff *backoff, const struct backoff_limits *limits);

@@ -14,15 +14,20 @@
 /* How often a walk starts over because somebody else removed a folder under it. */
 #define ATTEMPTS_MAX 16
 
-struct folder_id {
+/* A path of rules.deny: the last folder of it that exists, and what is missing of it, "" if nothing
+ * is. */
+struct denied {
     dev_t dev;
     ino_t ino;
+    const char *missing;
 };
 
 /* One folder on the way down. They are kept, so that `..` is a step back on the way that was
  * walked, never a look-up that a rename could bend. */
 struct level {
     int fd;
+    dev_t dev;
+    ino_t ino;
     size_t text_length; /* how much of walk.text names this folder */
     bool trusted;       /* root alone decides what stands here */
     bool denied;        /* at or below a folder of rules.deny */
@@ -35,7 +40,7 @@ struct walk {
 
     struct level *levels;
     size_t n_levels;
-    struct folder_id *denied;
+    struct denied *denied;
     size_t n_denied;
 
     char text[2 * PATH_MAX]; /* where the walk is, symlinks resolved; "" for the root */
@@ -87,11 +92,22 @@ static bool is_below(const char *path, const char *prefix)
     return strncmp(path, prefix, length) == 0 && (path[length] == '/' || path[length] == '\0');
 }
 
+static bool is_folder(const struct denied *denied, dev_t dev, ino_t ino)
+{
+    return denied->dev == dev && denied->ino == ino;
+}
+
+/* Whether the walk is at or below a folder that is denied and does not exist yet. */
 static bool text_is_denied(const struct walk *walk)
 {
-    for (const char *const *deny = walk->rules->deny; deny && *deny; deny++) {
-        if (is_below(walk->text, *deny))
-            return true;
+    for (size_t i = 0; i < walk->n_denied; i++) {
+        const struct denied *denied = &walk->denied[i];
+        for (size_t k = 0; denied->missing[0] && k < walk->n_levels; k++) {
+            const struct level *level = &walk->levels[k];
+            if (is_folder(denied, level->dev, level->ino) &&
+                is_below(skip_slashes(walk->text + level->text_length), denied->missing))
+                return true;
+        }
     }
     return false;
 }
@@ -99,25 +115,47 @@ static bool text_is_denied(const struct walk *walk)
 static bool folder_is_denied(const struct walk *walk, const struct stat *st)
 {
     for (size_t i = 0; i < walk->n_denied; i++) {
-        if (walk->denied[i].dev == st->st_dev && walk->denied[i].ino == st->st_ino)
+        const struct denied *denied = &walk->denied[i];
+        if (!denied->missing[0] && is_folder(denied, st->st_dev, st->st_ino))
             return true;
     }
     return false;
 }
 
-/* Remembers the denied folders by identity too: a bind mount gives them another name. */
+/* How long the beginning of the path is that exists, in whole components; its identity. */
+static size_t find_existing(const struct walk *walk, const char *path, struct stat *st)
+{
+    char beginning[PATH_MAX];
+    size_t length = strlen(path);
+
+    for (;;) {
+        snprintf(beginning, sizeof(beginning), "%.*s", (int)length, path);
+        if (fstatat(walk->rules->root_fd, length > 0 ? beginning : ".", st, 0) == 0 || length == 0)
+            return length;
+        while (length > 0 && path[length - 1] != '/')
+            length--;
+        while (length > 0 && path[length - 1] == '/')
+            length--;
+    }
+}
+
+/* The denied folders are known by identity, for a symlink or a bind mount gives them another name;
+ * those that do not exist by the folder that they would stand in. */
 static int find_denied(struct walk *walk)
 {
-    for (const char *const *deny = walk->rules->deny; deny && *deny; deny++) {
-        struct stat st;
-        const char *relative = skip_slashes(*deny);
-        if (fstatat(walk->rules->root_fd, *relative ? relative : ".", &st, 0) < 0)
-            continue;
-        struct folder_id *denied = reallocarray(walk->denied, walk->n_denied + 1, sizeof(*denied));
-        if (!denied)
-            return -ENOMEM;
-        walk->denied = denied;
-        walk->denied[walk->n_denied++] = (struct folder_id){st.st_dev, st.st_ino};
+    size_t n = 0;
+
+    for (const char *const *deny = walk->rules->deny; deny && *deny; deny++)
+        n++;
+    walk->denied = calloc(n + 1, sizeof(*walk->denied));
+    if (!walk->denied)
+        return -ENOMEM;
+    for (size_t i = 0; i < n; i++) {
+        const char *path = skip_slashes(walk->rules->deny[i]);
+        struct stat st = {0};
+        size_t length = find_existing(walk, path, &st);
+        walk->denied[walk->n_denied++] =
+            (struct denied){st.st_dev, st.st_ino, skip_slashes(path + length)};
     }
     return 0;
 }
@@ -142,8 +180,12 @@ static int push(struct walk *walk, int fd, const struct stat *st, bool trusted)
         return -ENOMEM;
     }
     walk->levels = levels;
-    walk->levels[walk->n_levels++] = (struct level){
-        .fd = fd, .text_length = strlen(walk->text), .trusted = trusted, .denied = denied};
+    walk->levels[walk->n_levels++] = (struct level){.fd = fd,
+                                                    .dev = st->st_dev,
+                                                    .ino = st->st_ino,
+                                                    .text_length = strlen(walk->text),
+                                                    .trusted = trusted,
+                                                    .denied = denied};
     return 0;
 }
 
@@ -350,8 +392,9 @@ static int step(struct walk *walk, const char *name, bool in_link)
     if (r != 0)
         return r;
     if (!S_ISDIR(st.st_mode)) {
-        /* The end of the path may be anything; before it, a file cannot be walked through. */
-        if (*skip_slashes(walk->rest) == '\0')
+        /* The end of the path may be anything; a file cannot be walked through, not even by a slash
+         * behind it. */
+        if (*walk->rest == '\0')
             return 0;
         return error_set(walk->error, PATHWALK_E_REFUSED, "%s: not a directory", walk->text);
     }

@@ -72,9 +72,7 @@ static int find_sources(const struct launch *launch, struct sources *sources)
     return 0;
 }
 
-/* Whether the kernel knows that they all exist without asking any file system, which could take its
- * time: openat2(2), Linux 5.12. Most launches need no more than that. */
-static bool are_cached(const struct sources *sources)
+static bool are_in_cache(const struct sources *sources)
 {
     struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_CACHED};
 
@@ -86,6 +84,18 @@ static bool are_cached(const struct sources *sources)
         close(fd);
     }
     return true;
+}
+
+/* Whether the kernel knows that they all exist without asking any file system, which could take its
+ * time: openat2(2), Linux 5.12. Most launches need no more than that. While folders are made, what
+ * is there may be taken back. */
+static bool are_cached(const struct sources *sources)
+{
+    if (pthread_rwlock_tryrdlock(&making) != 0)
+        return false;
+    bool cached = are_in_cache(sources);
+    pthread_rwlock_unlock(&making);
+    return cached;
 }
 
 static bool is_missing(const struct source *source)

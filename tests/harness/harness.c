@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 
 #include "client/connection.h"
+#include "daemon/podjson.h"
 
 #define RUN_TIMEOUT_MSEC 30000
 
@@ -248,6 +249,7 @@ int gantryd_end(int signum)
 {
     int status = 0;
 
+    assert_true(node.gantryd > 0);
     /* A test that failed may have left it stopped. Not after the signal: that could undo the stop
      * of a sanitizer, which looks for leaks at the end. */
     kill(node.gantryd, SIGCONT);
@@ -255,6 +257,45 @@ int gantryd_end(int signum)
     assert_int_equal(waitpid(node.gantryd, &status, 0), node.gantryd);
     node.gantryd = 0;
     return status;
+}
+
+static void add_run(struct pod *pod, unsigned n_pod, unsigned n_run)
+{
+    char uuid[37], path[128];
+
+    snprintf(uuid, sizeof(uuid), "%08x-0000-4000-8000-%012x", n_pod, n_run);
+    snprintf(path, sizeof(path), "/var/lib/rkt/pods/exited-garbage/%s", uuid);
+    make_folders(path);
+    struct rktpod *rktpod = pod_add_rktpod(pod, uuid, "/var/lib/rkt");
+    rktpod->pid = 1000000;
+    rktpod->started_at = rktpod->finished_at = usec_now();
+    rktpod->ended = true;
+    rktpod->status = 1;
+    rktpod_add_exit(rktpod, "front", 1);
+    rktpod_add_exit(rktpod, "side", 0);
+}
+
+void node_crowd(unsigned n_pods)
+{
+    CLEANUP(freep) char *boot_id = read_text("/proc/sys/kernel/random/boot_id");
+
+    boot_id[strcspn(boot_id, "\n")] = '\0';
+    make_folders(NODE_STATE "/pods");
+    for (unsigned i = 0; i < n_pods; i++) {
+        char name[64], path[128];
+        snprintf(name, sizeof(name), "crowd-%u", i);
+        struct pod *pod = pod_new(name, name, "default");
+        for (unsigned n = 0; n <= RKTPODS_ENDED_MAX; n++)
+            add_run(pod, i, n);
+        pod->life.state = LIFE_ENDED;
+        pod->life.has_finished = true;
+        pod->life.finished_at = pod->life.touched_at = usec_now();
+        pod->life.hashes = strdup("front=3032725915,side=4134629666");
+        CLEANUP(freep) char *text = podjson_write(pod, boot_id);
+        snprintf(path, sizeof(path), NODE_STATE "/pods/%s.json", name);
+        write_text(path, text);
+        pod_unref(pod);
+    }
 }
 
 pid_t gantryd_pid(void)

@@ -44,6 +44,10 @@ void gantryd_start(void);
 int gantryd_end(int signal);
 pid_t gantryd_pid(void);
 
+/* Lets gantryd, when it is started next, know pods "crowd-0" to "crowd-N", each with as many runs
+ * that have ended as it keeps, and rkt their rkt pods. */
+void node_crowd(unsigned n_pods);
+
 /* What a program that was run has left. */
 struct result {
     int status; /* exit status, or 128 + the signal */

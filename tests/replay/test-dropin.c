@@ -16,6 +16,7 @@
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 
@@ -223,7 +224,8 @@ static void becomes_rkt_in_its_own_process(void **state)
     size_t n = 0;
     for (; environ[n]; n++)
         assert_string_equal(json_string_value(json_array_get(environment, n)), environ[n]);
-    assert_int_equal(json_array_size(environment), n);
+    assert_int_equal(json_array_size(environment), n + 1);
+    assert_string_equal(json_string_value(json_array_get(environment, n)), "GANTRY_RKT_DEPTH=1");
     unsetenv("A_VARIABLE");
     assert_int_equal(chdir("/"), 0);
 }
@@ -445,6 +447,37 @@ static void goes_on_when_nobody_answers(void **state)
     unlink(NODE_SOCKET);
 }
 
+/* A socket whose queue is full, as that of a journald that hangs. */
+static int full_socket(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    CLEANUP(fd_closep) int sender = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    strcpy(address.sun_path, path);
+    unlink(path);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+    while (sendto(sender, "", 1, 0, (const struct sockaddr *)&address, sizeof(address)) == 1)
+        continue;
+    assert_int_equal(errno, EAGAIN);
+    return fd;
+}
+
+static void goes_on_when_the_journal_hangs(void **state)
+{
+    CLEANUP(result_deinit) struct result result = {0};
+
+    (void)state;
+    assert_int_equal(mount("tmpfs", "/dev", "tmpfs", 0, NULL), 0);
+    assert_int_equal(mknod("/dev/null", S_IFCHR | 0666, makedev(1, 3)), 0);
+    int journald = full_socket("/run/systemd/journal/socket"), syslog = full_socket("/dev/log");
+    result = run(node_built("rkt"), "prepare", "--pod-manifest", MANIFEST, NULL);
+    close(journald);
+    close(syslog);
+    assert_int_equal(umount2("/dev", MNT_DETACH), 0);
+    assert_int_equal(result.status, 0);
+}
+
 static void refuses_instead_if_told_so(void **state)
 {
     CLEANUP(result_deinit) struct result result = {0};
@@ -583,8 +616,7 @@ static void never_becomes_itself(void **state)
 {
     static const char none[] =
         "gantry: cannot become rkt: " RKT_PATH ": No such file or directory\n";
-    static const char circle[] =
-        "gantry: cannot become rkt: it is a script that leads back here; see [Rkt] Path=\n";
+    static const char circle[] = "gantry: cannot become rkt: it leads back here; see [Rkt] Path=\n";
     char script[4096];
 
     (void)state;
@@ -599,12 +631,18 @@ static void never_becomes_itself(void **state)
     refuses_to_become("/run/node/mounted", none);
     assert_int_equal(umount("/run/node/mounted"), 0);
 
-    /* and not in a circle through a script, be it the same process or a child */
+    /* and not in a circle, be it through a copy, through a script that becomes it, or through one
+     * that calls it from a grandchild */
+    CLEANUP(result_deinit)
+    struct result copied = run("/bin/cp", node_built("rkt"), "/run/node/copy", NULL);
+    assert_int_equal(copied.status, 0);
+    refuses_to_become("/run/node/copy", none);
     snprintf(script, sizeof(script), "#!/bin/sh\nexec %s \"$@\"\n", node_built("rkt"));
     write_text("/run/node/script", script);
     assert_int_equal(chmod("/run/node/script", 0755), 0);
     refuses_to_become("/run/node/script", circle);
-    snprintf(script, sizeof(script), "#!/bin/sh\n%s \"$@\"\n", node_built("rkt"));
+    snprintf(script, sizeof(script), "#!/bin/sh\n(timeout 20 %s \"$@\"; exit $?)\n",
+             node_built("rkt"));
     write_text("/run/node/script", script);
     refuses_to_become("/run/node/script", circle);
     refuses_to_become("/run/node/none",
@@ -664,6 +702,7 @@ int main(void)
         TEST(a_manifest_that_cannot_be_read_is_rkts_matter),
         TEST(goes_on_when_nobody_serves),
         TEST(goes_on_when_nobody_answers),
+        TEST(goes_on_when_the_journal_hangs),
         TEST(refuses_instead_if_told_so),
         TEST(asks_again_when_gantryd_is_restarted),
         TEST(goes_on_after_nonsense),

@@ -269,6 +269,21 @@ static void lists_many_pods_in_parts(void **state)
     close(fd);
 }
 
+/* What does not fit into any queue comes when the client has read what came before. */
+static void lists_a_crowd(void **state)
+{
+    CLEANUP(result_deinit) struct result result = {0};
+
+    (void)state;
+    gantryd_end(SIGTERM);
+    node_crowd(1200);
+    gantryd_start();
+    result = run(node_built("gantryctl"), "--json", "list", NULL);
+    assert_int_equal(result.status, 0);
+    CLEANUP(json_decrefp) json_t *reply = json_loads(result.out, 0, NULL);
+    assert_int_equal(json_array_size(reply), 1200);
+}
+
 static void finds_a_pod_by_any_of_its_names(void **state)
 {
     static const char *const names[] = {"web", "default/web", "0001-web", "0001"};
@@ -636,8 +651,12 @@ static void by_hand_it_runs_the_same(void **state)
     kill(pid, SIGKILL);
     finish(pid);
     assert_true(is_there("/run/hand/api.sock"));
+    write_text(NODE_CONFIG, "[Daemon]\nSocket=/run/hand/api.sock\nAllowUsers=65534\n");
     pid = start_argv(node_built("gantryd"), argv);
     wait_for(connect_to("/run/hand/api.sock") >= 0);
+    /* and others than root are let in if they may call */
+    assert_int_equal(stat("/run/hand/api.sock", &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0666);
     kill(pid, SIGTERM);
     assert_int_equal(finish(pid), 0);
     assert_false(is_there("/run/hand/api.sock"));
@@ -713,6 +732,7 @@ int main(void)
         TEST(every_error_stands_in_an_interface),
         TEST(answers_many_calls_at_once_in_order),
         TEST(lists_many_pods_in_parts),
+        TEST(lists_a_crowd),
         TEST(finds_a_pod_by_any_of_its_names),
         TEST(monitor_tells_events_as_they_come),
         TEST(strangers_are_turned_away_unread),

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "lib/message.h"
 #include "tests/harness/harness.h"
@@ -310,6 +311,44 @@ static void launches_of_the_same_path_all_succeed(void **state)
     assert_int_equal(n_calls(), 5 * LAUNCHES);
 }
 
+/* A launch that made a folder is refused for another one of its volumes, and takes the folder back:
+ * nobody who was told to go on may miss it. */
+static void what_is_taken_back_is_nobody_elses(void **state)
+{
+    enum { OTHERS = 300 };
+    static char paths[OTHERS][64];
+    char *const argv[] = {"rkt", "prepare", "--pod-manifest", MANIFEST, NULL};
+    const char *sources[OTHERS + 3];
+
+    (void)state;
+    for (unsigned round = 0; round < 20; round++) {
+        char shared[64];
+        size_t n = 0;
+        snprintf(shared, sizeof(shared), "/srv/shared%u", round);
+        sources[n++] = shared;
+        for (; n <= OTHERS; n++) {
+            snprintf(paths[n - 1], sizeof(paths[n - 1]), "/srv/%u/%zu", round, n);
+            sources[n] = paths[n - 1];
+        }
+        sources[n++] = "relative";
+        sources[n] = NULL;
+        write_manifest(sources);
+        pid_t pid = start_argv(node_built("rkt"), argv);
+        siginfo_t end = {0};
+        while (!is_there(shared) && end.si_pid == 0)
+            assert_int_equal(waitid(P_PID, (id_t)pid, &end, WEXITED | WNOHANG | WNOWAIT), 0);
+        CLEANUP(json_decrefp)
+        json_t *reply = api_call("io.gantry.Node.Launch",
+                                 json_pack("{s:s, s:[s, s], s:s, s:{}, s:{s:[{s:s, s:s, s:s}]}}",
+                                           "id", "other", "argv", "rkt", "prepare", "directory",
+                                           "/", "environment", "manifest", "volumes", "name", "v",
+                                           "kind", "host", "source", shared));
+        assert_null(json_object_get(reply, "error"));
+        assert_int_equal(finish(pid), 254);
+        assert_true(is_there(shared));
+    }
+}
+
 static void a_manifest_that_is_not_understood_goes_on_untouched(void **state)
 {
     CLEANUP(result_deinit) struct result result = {0};
@@ -361,6 +400,7 @@ int main(void)
         TEST(it_can_be_told_only_to_report),
         TEST(mode_and_owner_are_as_configured),
         TEST(launches_of_the_same_path_all_succeed),
+        TEST(what_is_taken_back_is_nobody_elses),
         TEST(a_manifest_that_is_not_understood_goes_on_untouched),
         TEST(a_refusal_that_repeats_is_counted),
     };

@@ -381,6 +381,26 @@ static void the_pod_is_forgotten_when_long_untouched(void **state)
     wait_for(!explain("running"));
 }
 
+static void a_pod_that_runs_is_not_forgotten(void **state)
+{
+    CLEANUP(json_decrefp) json_t *manifest = manifest_of("stays", "1", "sleep 100");
+    CLEANUP(result_deinit) struct result result = {0};
+
+    (void)state;
+    configure("[BackOff]\nInitial=100ms\nMax=200ms\n");
+    result = rkt_prepare(manifest, NULL);
+    CLEANUP(freep) char *uuid = rkt_uuid(&result);
+    pid_t pid = rkt_run(uuid);
+    wait_for(explain("stays") && is_in_state("stays", "running"));
+    /* The next one is prepared, but does not run; the other one goes on. */
+    CLEANUP(result_deinit) struct result next = rkt_prepare(manifest, NULL);
+    assert_int_equal(next.status, 0);
+    usleep(1000000);
+    assert_non_null(explain("stays"));
+    assert_int_equal(kill(pid, SIGTERM), 0);
+    finish(pid);
+}
+
 static void a_launch_round_gantryd_counts_when_it_is_seen(void **state)
 {
     CLEANUP(json_decrefp) json_t *manifest = manifest_of("round", "1", "exit 3");
@@ -519,6 +539,7 @@ int main(void)
         TEST(the_pod_is_forgotten_with_its_last_rkt_pod),
         TEST(what_was_removed_while_gantryd_was_away_is_forgotten),
         TEST(the_pod_is_forgotten_when_long_untouched),
+        TEST(a_pod_that_runs_is_not_forgotten),
         TEST(a_launch_round_gantryd_counts_when_it_is_seen),
         TEST(the_operator_ends_a_back_off),
         TEST(gantryctl_shows_it_all),

@@ -73,6 +73,8 @@ static void a_lower_cap_counts_at_once(void **state)
     struct backoff backoff = {.delay = 160 * USEC_SEC, .allowed_at = 100 * USEC_SEC};
 
     (void)state;
+    backoff_bound(&backoff, &low);
+    assert_int_equal(backoff.delay, 15 * USEC_SEC);
     assert_int_equal(backoff_due(&backoff, &low, 101 * USEC_SEC), 116 * USEC_SEC);
     backoff_allow(&backoff, &low, 101 * USEC_SEC, 116 * USEC_SEC);
     assert_int_equal(backoff.delay, 15 * USEC_SEC);

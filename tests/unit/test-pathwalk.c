@@ -126,6 +126,7 @@ static void leaves_alone_what_is_there(void **state)
     makes(scratch, "/file");
     makes(scratch, "/fifo");
     refuses(scratch, "/file/below", "/file: not a directory");
+    refuses(scratch, "/file/", "/file: not a directory");
     refuses(scratch, "/fifo/a/b", "/fifo: not a directory");
 }
 
@@ -309,6 +310,25 @@ static void knows_a_denied_folder_by_another_name(void **state)
     assert_int_equal(r, PATHWALK_E_REFUSED);
 }
 
+static void knows_a_denied_folder_that_is_missing_by_another_name(void **state)
+{
+    static const char *const deny[] = {"/link/secret/inner", NULL};
+    struct scratch *scratch = *state;
+    struct pathwalk_rules rules = rules_for(scratch);
+    struct pathwalk_made made = PATHWALK_MADE_NULL;
+
+    rules.deny = deny;
+    mkdir_in(scratch, "real", 0755);
+    CLEANUP(freep) char *link = scratch_path(scratch, "link");
+    assert_int_equal(symlink("real", link), 0);
+    assert_int_equal(pathwalk_make(&rules, "/real/secret/inner", &made, NULL), PATHWALK_E_REFUSED);
+    assert_int_equal(pathwalk_make(&rules, "/link/secret/inner/x", &made, NULL),
+                     PATHWALK_E_REFUSED);
+    pathwalk_undo(&made);
+    assert_int_equal(pathwalk_make(&rules, "/link/secret/innermost", &made, NULL), 0);
+    pathwalk_made_deinit(&made);
+}
+
 static void takes_back_what_it_made(void **state)
 {
     struct scratch *scratch = *state;
@@ -481,6 +501,7 @@ int main(void)
         TEST(refuses_links_of_other_owners),
         TEST(never_makes_anything_in_denied_places),
         TEST(knows_a_denied_folder_by_another_name),
+        TEST(knows_a_denied_folder_that_is_missing_by_another_name),
         TEST(takes_back_what_it_made),
         TEST(leaves_what_others_use_or_replaced),
         TEST(a_full_file_system_leaves_nothing_half_made),
