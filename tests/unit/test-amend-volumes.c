@@ -353,6 +353,25 @@ static void parts_and_wholes_do_not_meet(void **state)
     is_for_part(launch, 1, "v", "x/");
 }
 
+static void a_part_is_nobodys_whole(void **state)
+{
+    (void)state;
+    LAUNCH("a: v /p | b:", "v /r/x");
+    tell(launch, "a: v /p sub=x | b: v /q", "v emptyDir");
+    assert_int_equal(amend_volumes(launch), 0);
+    becomes(launch, "a: v /p | b: v-2 /q", "v /r, v-2 /r");
+    is_for_part(launch, 0, "v", "x");
+}
+
+static void a_part_is_as_writable_as_the_spec_says(void **state)
+{
+    (void)state;
+    LAUNCH("a: v /p", "v /r/x ro, v /r/y ro");
+    tell(launch, "a: v /p sub=x", "v emptyDir");
+    assert_int_equal(amend_volumes(launch), 0);
+    becomes(launch, "a: v-3 /p", "v-3 /r");
+}
+
 /* The subPath x fits the source /r/a/x as well. */
 static void the_root_explains_all_mounts(void **state)
 {
@@ -573,6 +592,8 @@ int main(void)
         cmocka_unit_test(no_app_mounts_a_volume_twice),
         cmocka_unit_test(a_lost_subpath_is_restored),
         cmocka_unit_test(parts_and_wholes_do_not_meet),
+        cmocka_unit_test(a_part_is_nobodys_whole),
+        cmocka_unit_test(a_part_is_as_writable_as_the_spec_says),
         cmocka_unit_test(the_root_explains_all_mounts),
         cmocka_unit_test(a_subpath_of_a_later_kubelet_gets_its_root),
         cmocka_unit_test(the_kubelets_own_subpaths_are_left_alone),
