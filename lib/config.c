@@ -393,6 +393,8 @@ static char *read_line(char *buffer, int size, void *userdata)
         /* Its beginning must not pass for the whole. */
         strcpy(line, "\n");
     }
+    /* To inih an indented line belongs to the one before; to systemd it does not. */
+    memmove(line, line + strspn(line, " \t"), strlen(line + strspn(line, " \t")) + 1);
     return line;
 }
 

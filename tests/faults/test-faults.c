@@ -145,6 +145,70 @@ static void gantryd_may_be_killed_at_any_point(void **state)
     assert_int_equal(journal_count("MESSAGE_ID", id_of(MESSAGE_STATE)), 0);
 }
 
+/* Ends gantryd at some point of the launch, or lets it live. */
+static int finish_under_fire(pid_t launch, unsigned *seed)
+{
+    usleep((useconds_t)(rand_r(seed) % 2500));
+    if (rand_r(seed) % 4 != 0) {
+        gantryd_end(SIGKILL);
+        gantryd_start();
+    }
+    return finish(launch);
+}
+
+/* A rkt pod of the pod, as prepare leaves it. */
+static void put_prepared(unsigned pod, unsigned number, char uuid[static 37])
+{
+    char path[128];
+
+    snprintf(uuid, 37, "%08x-%04x-4000-8000-000000000000", pod, number);
+    snprintf(path, sizeof(path), "/var/lib/rkt/pods/prepared/%s", uuid);
+    make_folders(path);
+    strcat(path, "/pod");
+    write_manifest(path, pod);
+}
+
+static int64_t backoff_of(unsigned pod)
+{
+    CLEANUP(json_decrefp)
+    json_t *reply =
+        api_call("io.gantry.Node.Explain", json_pack("{s:o}", "pod", json_sprintf("uid-%u", pod)));
+    const json_t *found = json_object_get(json_object_get(reply, "parameters"), "pod");
+
+    return json_integer_value(json_object_get(found, "backoffUSec"));
+}
+
+/* Crash loops, with gantryd killed again and again: the row of back-offs is the same as if nothing
+ * had happened, and rkt is called for each launch that was let through, once. */
+static void crash_loops_are_held_back_under_fire(void **state)
+{
+    enum { PODS = 20, CYCLES = 6 };
+    unsigned seed = 1;
+
+    (void)state;
+    node_configure("[BackOff]\nInitial=5ms\nMax=5min\n");
+    gantryd_end(SIGTERM);
+    gantryd_start();
+    for (unsigned i = 0; i < PODS * CYCLES; i++) {
+        char uuid[37];
+        int status;
+        /* As the kubelet does: until it is let through. */
+        do {
+            status = finish_under_fire(begin_launch(i / CYCLES), &seed);
+            assert_true(status == 0 || status == 254);
+        } while (status == 254);
+        put_prepared(i / CYCLES, i, uuid);
+        char *const argv[] = {"rkt", "run-prepared", uuid, NULL};
+        assert_int_equal(finish_under_fire(start_argv(node_built("rkt"), argv), &seed), 0);
+    }
+    CLEANUP(json_decrefp) json_t *calls = recorded_calls();
+    assert_int_equal(json_array_size(calls), 2 * PODS * CYCLES);
+    nobody_went_unasked();
+    /* The first launch was none, the second one the first restart; each later one doubled. */
+    for (unsigned pod = 0; pod < PODS; pod++)
+        assert_int_equal(backoff_of(pod), 5000 << (CYCLES - 2));
+}
+
 static void gantryd_may_hang(void **state)
 {
     (void)state;
@@ -266,6 +330,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, node_setup, node_teardown)
     static const struct CMUnitTest tests[] = {
         TEST(gantryd_may_be_killed_at_any_point),
+        TEST(crash_loops_are_held_back_under_fire),
         TEST(gantryd_may_hang),
         TEST(the_disk_may_be_full),
         TEST(a_state_file_may_be_unreadable),

@@ -35,7 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     assert(r == 0 || r == RKTCMD_E_USAGE);
     for (size_t i = 0; i < cmd.n_volumes; i++)
         assert(cmd.volumes[i].name);
-    if (r != 0 || !cmd.pod_manifest)
+    if (r != 0 || cmd.verb == RKTCMD_OTHER || !cmd.pod_manifest)
         return 0;
     assert(cmd.manifest_at > 0 && cmd.manifest_at < argc);
     assert(rktcmd_with_manifest(&cmd, "/proc/self/fd/3", &amended, &argument) == 0);

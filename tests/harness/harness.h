@@ -65,7 +65,7 @@ struct result run_argv(const char *program, char *const *argv);
 
 /* Begins one in the background; its output goes to /dev/null. */
 pid_t start_argv(const char *program, char *const *argv);
-/* Waits for it. Return: as result.status. */
+/* Waits for it, and kills it after half a minute. Return: as result.status. */
 int finish(pid_t pid);
 
 /* What the recorder noted of the calls so far: [{argv, environment, directory, fds, manifest}], a

@@ -71,7 +71,8 @@ static void rkt_received(char *const *argv, const char *manifest)
     assert_int_equal(json_array_size(received), n);
     for (n = 0; environ[n]; n++)
         assert_string_equal(json_string_value(json_array_get(environment, n)), environ[n]);
-    assert_int_equal(json_array_size(environment), n);
+    assert_int_equal(json_array_size(environment), n + 1);
+    assert_string_equal(json_string_value(json_array_get(environment, n)), "GANTRY_RKT_DEPTH=1");
     if (manifest)
         assert_string_equal(json_string_value(json_object_get(call, "manifest")), manifest);
 }

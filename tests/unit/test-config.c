@@ -72,7 +72,7 @@ static void reads_every_setting(void **state)
         "[Rkt]\nPath=/opt/rkt\nDataDirectory=/data/rkt\n"
         "[Launch]\nRequestTimeout=1500ms\nOnUnreachable=refuse\n"
         "[HostPath]\nCreate=no\nMode=02775\nOwner=root:12\nDeny=/a /b\nDeny=/c\n"
-        "[BackOff]\nInitial=1s ; shortened\nMax=1min 30s\n"
+        "[BackOff]\nInitial=1s ; shortened\n  Max=1min 30s\n"
         "[Kubelet]\nRootDirectory=/k\n");
     CLEANUP(config_unrefp) struct config *config = load(scratch, CONFIG_ALL, 0, "");
 
