@@ -14,6 +14,7 @@
 #include "lib/config.h"
 #include "lib/life.h"
 #include "lib/manifest.h"
+#include "lib/pathwalk.h"
 #include "lib/podspec.h"
 #include "lib/rktcmd.h"
 
@@ -86,7 +87,8 @@ struct launch {
     struct subpath
         *subpaths; /* volumes of which an app is to see only a part; for the subpath room */
     size_t n_subpaths;
-    char *stage1_name;  /* another stage1 than the command line's; NULL: as it was */
+    struct pathwalk_made made_files; /* for hostPaths; the hosttype room's undo takes them back */
+    char *stage1_name;               /* another stage1 than the command line's; NULL: as it was */
     char **environment; /* "NAME=value", ended by NULL: what rkt's has besides; NULL: nothing */
     size_t n_environment;
     bool is_binding;  /* its answer must not be lost by gantryd: the next back-off rests on it */

@@ -63,7 +63,8 @@ json_t *trace_load(const char *name)
 {
     char path[256];
 
-    snprintf(path, sizeof(path), "tests/replay/traces/kubelet-1.9/%s.json", name);
+    snprintf(path, sizeof(path), "tests/replay/traces/%s%s.json",
+             strchr(name, '/') ? "" : "kubelet-1.9/", name);
     json_t *trace = read_json(node_source(path));
     const json_t *calls = json_object_get(trace, "calls");
     for (size_t i = 0; i < json_array_size(calls); i++) {

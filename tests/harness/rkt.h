@@ -17,8 +17,8 @@
 int rkt_setup(void **state);
 int rkt_teardown(void **state);
 
-/* A recording of tests/replay/traces/kubelet-1.9, with the image that is there in the place of the
- * recorded one. Return: a new reference. */
+/* A recording of tests/replay/traces/kubelet-1.9, or "kubelet-1.3/NAME", with the image that is
+ * there in the place of the recorded one. Return: a new reference. */
 json_t *trace_load(const char *name);
 
 /* The arguments of rkt in all recordings, before the subcommand. */

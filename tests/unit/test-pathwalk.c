@@ -409,6 +409,83 @@ static void two_that_make_the_same_both_succeed(void **state)
     }
 }
 
+static int make_file_in(const struct scratch *scratch, const char *path, struct pathwalk_made *made,
+                        struct error *error)
+{
+    struct pathwalk_rules rules = rules_for(scratch);
+    static const char *const deny[] = {"/denied", NULL};
+
+    rules.mode = 0640;
+    rules.deny = deny;
+    return pathwalk_make_file(&rules, path, made, error);
+}
+
+static void makes_a_file_where_there_is_a_folder(void **state)
+{
+    struct scratch *scratch = *state;
+    struct pathwalk_made made = PATHWALK_MADE_NULL;
+    struct stat st;
+
+    mkdir_in(scratch, "srv", 0755);
+    mode_t mask = umask(077);
+    assert_int_equal(make_file_in(scratch, "/srv//file", &made, NULL), 0);
+    umask(mask);
+    assert_int_equal(fstatat(scratch->fd, "srv/file", &st, 0), 0);
+    assert_true(S_ISREG(st.st_mode));
+    assert_int_equal(st.st_mode & 07777, 0640);
+    /* what is there is left alone */
+    assert_int_equal(make_file_in(scratch, "/srv/file", &made, NULL), 0);
+    assert_int_equal(make_file_in(scratch, "/srv", &made, NULL), 0);
+    assert_int_equal(made.n_folders, 1);
+    pathwalk_made_deinit(&made);
+}
+
+static void refuses_files_by_the_same_rules(void **state)
+{
+    static const struct {
+        const char *path, *reason;
+    } rows[] = {
+        {"/none/file", "/none: No such file or directory"},
+        {"/file/", "/file: No such file or directory"},
+        {"/denied/file", "no file is ever made there (Deny=)"},
+        {"/others/link/file", "a symlink on the way that not only root controls"},
+        {"/dangling", "a symlink on the way points to nothing"},
+        {"file", "not an absolute path"},
+    };
+    struct scratch *scratch = *state;
+    struct pathwalk_made made = PATHWALK_MADE_NULL;
+
+    mkdir_in(scratch, "denied", 0755);
+    mkdir_in(scratch, "others", 0757);
+    link_in(scratch, "/", "others/link");
+    link_in(scratch, "/nothing", "dangling");
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+        CLEANUP(error_deinit) struct error error = ERROR_NULL;
+        assert_int_equal(make_file_in(scratch, rows[i].path, &made, &error), PATHWALK_E_REFUSED);
+        assert_string_equal(error_message(&error), rows[i].reason);
+    }
+    assert_int_equal(made.n_folders, 0);
+    assert_false(exists(scratch, "none"));
+    assert_false(exists(scratch, "nothing"));
+}
+
+static void takes_back_files_that_nobody_wrote_to(void **state)
+{
+    struct scratch *scratch = *state;
+    struct pathwalk_made made = PATHWALK_MADE_NULL;
+
+    assert_int_equal(make_file_in(scratch, "/empty", &made, NULL), 0);
+    assert_int_equal(make_file_in(scratch, "/used", &made, NULL), 0);
+    assert_int_equal(make_file_in(scratch, "/replaced", &made, NULL), 0);
+    scratch_write(scratch, "used", "text");
+    scratch_write(scratch, "other", "");
+    assert_int_equal(renameat(scratch->fd, "other", scratch->fd, "replaced"), 0);
+    pathwalk_undo(&made);
+    assert_false(exists(scratch, "empty"));
+    assert_true(exists(scratch, "used"));
+    assert_true(exists(scratch, "replaced"));
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, scratch_setup, scratch_teardown)
@@ -429,6 +506,9 @@ int main(void)
         TEST(leaves_what_others_use_or_replaced),
         TEST(a_full_file_system_leaves_nothing_half_made),
         TEST(two_that_make_the_same_both_succeed),
+        TEST(makes_a_file_where_there_is_a_folder),
+        TEST(refuses_files_by_the_same_rules),
+        TEST(takes_back_files_that_nobody_wrote_to),
     };
 
     return cmocka_run_group_tests_name("pathwalk", tests, NULL, NULL);
