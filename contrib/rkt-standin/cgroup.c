@@ -29,10 +29,13 @@ void cgroup_init(struct run *run)
         run->cgroup = NULL;
 }
 
+/* Return: to free(), NULL without memory or cgroups. */
 static char *path_of(const struct run *run, const struct app *app, const char *file)
 {
     char *path;
 
+    if (!run->cgroup)
+        return NULL;
     return asprintf(&path, "%s/system.slice/%s.service%s", run->cgroup, app->name, file) < 0 ? NULL
                                                                                              : path;
 }

@@ -290,7 +290,7 @@ static int nspawn_start(struct supervisor *supervisor, struct error *error)
     if (r == 0)
         r = dir_make(AT_FDCWD, "crun", 0750);
     if (r == 0)
-        r = cgroup_init(run);
+        cgroup_init(run);
     if (r == 0)
         r = start_init(supervisor);
     for (size_t i = 0; r == 0 && i < run->n_apps; i++)

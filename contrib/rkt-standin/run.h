@@ -76,9 +76,9 @@ int mounts_resolve(struct mounts *mounts, const struct run *run, const struct ap
                    struct error *error);
 void mounts_deinit(struct mounts *mounts);
 
-/* The apps' cgroups: makes them possible; moves this process into that of an app; removes them,
- * when the apps have ended. Return: 0 or -errno. */
-int cgroup_init(struct run *run);
+/* The apps' cgroups: makes them possible, and without cgroup v2 there are none; moves this process
+ * into that of an app; removes them when the apps have ended. Return: 0 or -errno. */
+void cgroup_init(struct run *run);
 int cgroup_enter(const struct run *run, const struct app *app);
 void cgroup_remove(const struct run *run);
 
