@@ -14,6 +14,7 @@
 /* After 0.1, 0.3, 0.7, ... and at last 51.1 seconds. */
 #define FIRST_MSEC 100
 #define N_LOOKS 9
+#define LAST_USEC (((1U << N_LOOKS) - 1) * FIRST_MSEC * USEC_MSEC)
 
 struct app {
     char *unit; /* "NAME.service" */
@@ -193,23 +194,31 @@ static void look(uv_work_t *work)
 
 /* On the loop again. */
 
-static void tell_forbidden(struct scores *scores)
+/* What the kernel did not allow. Return: to free(), NULL if there is nothing, or no memory. */
+static char *forbidden_in_words(const struct scores *scores)
 {
-    CLEANUP(event_deinit) struct event event;
-    CLEANUP(freep) char *words = NULL;
-    size_t size;
-    FILE *f = open_memstream(&words, &size);
+    char *words = NULL;
 
-    if (!f)
-        return;
     for (size_t i = 0; i < scores->n_apps; i++) {
         const struct app *app = &scores->apps[i];
-        if (app->failure < 0)
-            fprintf(f, "%scontainer \"%s\" does not get OOM score %d: %s", ftell(f) > 0 ? "; " : "",
-                    app->container, app->score, strerror(-app->failure));
+        CLEANUP(freep) char *before = words;
+        if (app->failure == 0)
+            before = NULL;
+        else if (asprintf(&words, "%s%scontainer \"%s\" does not get OOM score %d: %s",
+                          before ? before : "", before ? "; " : "", app->container, app->score,
+                          strerror(-app->failure)) < 0)
+            return NULL;
     }
-    if (fclose(f) != 0 || words[0] == '\0')
+    return words;
+}
+
+static void tell_forbidden(struct scores *scores)
+{
+    CLEANUP(freep) char *words = forbidden_in_words(scores);
+
+    if (!words)
         return;
+    CLEANUP(event_deinit) struct event event;
     pod_event(&event, scores->pod, MESSAGE_OOMSCORE, "%s", words);
     event_add(&event, "GANTRY_RKT_UUID", "%s", scores->uuid);
     events_emit(&scores->node->events, &event, &scores->pod->oom_repeat, usec_now());
@@ -262,8 +271,9 @@ static void fired(uv_timer_t *timer)
 
 void scores_begin(struct node *node, const struct rktpod *rktpod)
 {
+    if (usec_sub(usec_now(), rktpod->started_at) > LAST_USEC)
+        return;
     struct scores *scores = calloc(1, sizeof(*scores));
-
     if (!scores)
         return;
     scores->node = node;

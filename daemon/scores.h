@@ -15,7 +15,7 @@
 struct node;
 struct rktpod;
 
-/* Sees to the scores of a rkt pod that runs. */
+/* Sees to the scores of a rkt pod that runs, unless it has been running for a minute. */
 void scores_begin(struct node *node, const struct rktpod *rktpod);
 
 /* Lets go of the loop. */
