@@ -197,17 +197,19 @@ static void look(uv_work_t *work)
 /* What the kernel did not allow. Return: to free(), NULL if there is nothing, or no memory. */
 static char *forbidden_in_words(const struct scores *scores)
 {
-    char *words = NULL;
+    char *words = NULL, *more;
 
     for (size_t i = 0; i < scores->n_apps; i++) {
         const struct app *app = &scores->apps[i];
-        CLEANUP(freep) char *before = words;
         if (app->failure == 0)
-            before = NULL;
-        else if (asprintf(&words, "%s%scontainer \"%s\" does not get OOM score %d: %s",
-                          before ? before : "", before ? "; " : "", app->container, app->score,
-                          strerror(-app->failure)) < 0)
+            continue;
+        int n = asprintf(&more, "%s%scontainer \"%s\" does not get OOM score %d: %s",
+                         words ? words : "", words ? "; " : "", app->container, app->score,
+                         strerror(-app->failure));
+        free(words);
+        if (n < 0)
             return NULL;
+        words = more;
     }
     return words;
 }
