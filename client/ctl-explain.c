@@ -58,6 +58,21 @@ static void print_runs(const json_t *pod)
     }
 }
 
+static void print_qos(const json_t *pod)
+{
+    const json_t *scores = json_object_get(pod, "oomScores");
+
+    if (!ctl_string(pod, "qosClass")[0])
+        return;
+    printf("  QoS class  %s", ctl_string(pod, "qosClass"));
+    for (size_t i = 0; i < json_array_size(scores); i++) {
+        const json_t *score = json_array_get(scores, i);
+        printf("%s%s %" PRId64, i == 0 ? "; OOM scores: " : ", ", ctl_string(score, "container"),
+               ctl_number(score, "oomScoreAdj"));
+    }
+    putchar('\n');
+}
+
 static void print_record(const char *title, const json_t *record)
 {
     const json_t *notes = json_object_get(record, "notes");
@@ -92,6 +107,7 @@ static int explain(const struct ctl *ctl, json_t *parameters, void *userdata)
     printf("  UID        %s\n", ctl_string(pod, "uid"));
     print_state(pod);
     printf("  restarts   %" PRId64 "\n", ctl_number(pod, "restarts"));
+    print_qos(pod);
     if (ctl_string(pod, "endedBy")[0])
         printf("  ended by   container \"%s\"\n", ctl_string(pod, "endedBy"));
     print_runs(pod);

@@ -12,6 +12,7 @@
 #include "daemon/process.h"
 #include "daemon/removals.h"
 #include "daemon/rktdir.h"
+#include "daemon/scores.h"
 #include "daemon/state.h"
 
 /* The way of a launch: arrive - (identify) - enter - walk - (start) - leave. */
@@ -193,6 +194,7 @@ static void start(struct node *node, struct launch *launch)
 
     exits_watch(node, rktpod, launch->pidfd);
     launch->pidfd = -1;
+    scores_begin(node, rktpod);
     removals_watch(node->removals, launch->data_dir);
     launch->has_started = true;
     launch->is_binding = true;
@@ -366,10 +368,12 @@ static int attach_pod(struct pod *pod, void *userdata)
 
     for (struct rktpod *rktpod = pod->rktpods; rktpod; rktpod = rktpod->next) {
         removals_watch(node->removals, rktpod->data_dir);
-        if (!rktpod->ended)
-            exits_attach(node, rktpod);
-        else
+        if (rktpod->ended) {
             removals_check(node->removals, rktpod);
+            continue;
+        }
+        exits_attach(node, rktpod);
+        scores_begin(node, rktpod);
     }
     pods_arm(node, pod);
     return 0;
@@ -441,6 +445,7 @@ static int let_go(struct pod *pod, void *userdata)
 void node_stop(struct node *node)
 {
     pods_for_each(&node->pods, let_go, NULL);
+    scores_close(node);
     pods_deinit(&node->pods);
     removals_close(node->removals);
     kubelet_close(node->kubelet);

@@ -150,6 +150,15 @@ struct pod *pod_ref(struct pod *pod)
     return pod;
 }
 
+static void drop_oom_scores(struct pod *pod)
+{
+    for (size_t i = 0; i < pod->n_oom_scores; i++)
+        free(pod->oom_scores[i].container);
+    free(pod->oom_scores);
+    pod->oom_scores = NULL;
+    pod->n_oom_scores = 0;
+}
+
 struct pod *pod_unref(struct pod *pod)
 {
     if (!pod || --pod->n_refs > 0)
@@ -160,6 +169,8 @@ struct pod *pod_unref(struct pod *pod)
     }
     life_deinit(&pod->life);
     podspec_unref(pod->spec);
+    drop_oom_scores(pod);
+    free(pod->qos_class);
     free(pod->spec_hashes);
     record_deinit(&pod->passed);
     record_deinit(&pod->refused);
@@ -266,6 +277,26 @@ int rktpod_add_exit(struct rktpod *rktpod, const char *container, int status)
     if (!copy)
         return -ENOMEM;
     apps[rktpod->n_apps++] = (struct app_exit){.container = copy, .status = status};
+    return 0;
+}
+
+int pod_set_qos_class(struct pod *pod, const char *qos_class)
+{
+    drop_oom_scores(pod);
+    return replace(&pod->qos_class, qos_class);
+}
+
+int pod_add_oom_score(struct pod *pod, const char *container, int score)
+{
+    struct oom_score *list = reallocarray(pod->oom_scores, pod->n_oom_scores + 1, sizeof(*list));
+    if (!list)
+        return -ENOMEM;
+    pod->oom_scores = list;
+
+    char *copy = strdup(container);
+    if (!copy)
+        return -ENOMEM;
+    list[pod->n_oom_scores++] = (struct oom_score){.container = copy, .score = score};
     return 0;
 }
 

@@ -53,6 +53,11 @@ struct app_exit {
 
 #define STATUS_UNKNOWN (-1)
 
+struct oom_score {
+    char *container;
+    int score;
+};
+
 /* One run of a pod. */
 struct rktpod {
     struct pod *pod;
@@ -85,8 +90,14 @@ struct pod {
     char *spec_hashes; /* of the containers, as manifest_hashes() has them, when it was asked for */
     unsigned n_refused; /* since the back-off began */
 
+    /* As the last launch of which the kubelet told had them. */
+    char *qos_class; /* "Burstable"; NULL: not known */
+    struct oom_score *oom_scores;
+    size_t n_oom_scores;
+
     struct repeat repeat;
     void **index; /* struct pods' tree of rkt pods by UUID; NULL: not in the register */
+    struct repeat oom_repeat; /* of MESSAGE_OOMSCORE, which comes between the others */
     unsigned n_refs;
     unsigned n_launches;      /* under way */
     bool registered;          /* in the register */
@@ -129,6 +140,11 @@ bool rktpod_is_newest(const struct rktpod *rktpod);
 int rktpod_set_uuid(struct rktpod *rktpod, const char *uuid);
 int rktpod_set_unit(struct rktpod *rktpod, const char *unit);
 int rktpod_add_exit(struct rktpod *rktpod, const char *container, int status);
+
+/* Begins the pod's OOM scores anew, with the QoS class that they come from. Return: 0 or -ENOMEM.
+ */
+int pod_set_qos_class(struct pod *pod, const char *qos_class);
+int pod_add_oom_score(struct pod *pod, const char *container, int score);
 
 /* Says in an event which pod it is about. */
 void pod_add_fields(struct event *event, const struct pod *pod);

@@ -50,6 +50,19 @@ static json_t *life_to_json(const struct life *life)
                      (json_int_t)life->touched_at);
 }
 
+json_t *podjson_oom_scores(const struct pod *pod)
+{
+    if (!pod->qos_class)
+        return NULL;
+    json_t *array = json_array();
+
+    for (size_t i = 0; i < pod->n_oom_scores; i++)
+        json_array_append_new(array,
+                              json_pack("{s:s, s:i}", "container", pod->oom_scores[i].container,
+                                        "oomScoreAdj", pod->oom_scores[i].score));
+    return array;
+}
+
 char *podjson_write(const struct pod *pod, const char *boot_id)
 {
     json_t *rktpods = json_array();
@@ -57,12 +70,13 @@ char *podjson_write(const struct pod *pod, const char *boot_id)
     for (const struct rktpod *rktpod = pod->rktpods; rktpod; rktpod = rktpod->next)
         json_array_append_new(rktpods, rktpod_to_json(rktpod));
     json_t *json =
-        json_pack("{s:i, s:s, s:s, s:s, s:s, s:i, s:i, s:o, s:o, s:o*, s:o*}", "version", VERSION,
-                  "boot", boot_id, "uid", pod->uid, "name", pod->name, "namespace", pod->namespace,
-                  "restarts", (int)pod->restarts, "refusedInBackOff", (int)pod->n_refused, "life",
-                  life_to_json(&pod->life), "rktPods", rktpods, "passed",
-                  podjson_record(&pod->passed, (json_int_t)pod->passed.at), "refused",
-                  podjson_record(&pod->refused, (json_int_t)pod->refused.at));
+        json_pack("{s:i, s:s, s:s, s:s, s:s, s:i, s:i, s:o, s:o, s:o*, s:o*, s:s*, s:o*}",
+                  "version", VERSION, "boot", boot_id, "uid", pod->uid, "name", pod->name,
+                  "namespace", pod->namespace, "restarts", (int)pod->restarts, "refusedInBackOff",
+                  (int)pod->n_refused, "life", life_to_json(&pod->life), "rktPods", rktpods,
+                  "passed", podjson_record(&pod->passed, (json_int_t)pod->passed.at), "refused",
+                  podjson_record(&pod->refused, (json_int_t)pod->refused.at), "qosClass",
+                  pod->qos_class, "oomScores", podjson_oom_scores(pod));
     char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
 
     json_decref(json);
@@ -187,17 +201,35 @@ static int rktpods_from_json(struct pod *pod, const json_t *json, struct error *
     return r;
 }
 
+static int oom_scores_from_json(struct pod *pod, const char *qos_class, const json_t *json,
+                                struct error *error)
+{
+    int r = qos_class ? pod_set_qos_class(pod, qos_class) : 0;
+
+    for (size_t i = 0; r == 0 && i < json_array_size(json); i++) {
+        const char *container;
+        int score;
+        if (json_unpack(json_array_get(json, i), "{s:s, s:i}", "container", &container,
+                        "oomScoreAdj", &score) < 0)
+            return bad(error, "an OOM score is not as it should be");
+        r = pod_add_oom_score(pod, container, score);
+    }
+    return r;
+}
+
 int podjson_read(json_t *json, const char *uid_expected, const char *boot_id, struct pod **podp,
                  struct error *error)
 {
     const char *uid, *name, *namespace, *boot;
     int version, restarts, n_refused = 0;
-    json_t *life, *rktpods, *passed = NULL, *refused = NULL;
+    json_t *life, *rktpods, *passed = NULL, *refused = NULL, *oom_scores = NULL;
+    const char *qos_class = NULL;
 
-    if (json_unpack(json, "{s:i, s:s, s:s, s:s, s:s, s:i, s?i, s:o, s:o, s?o, s?o}", "version",
-                    &version, "boot", &boot, "uid", &uid, "name", &name, "namespace", &namespace,
-                    "restarts", &restarts, "refusedInBackOff", &n_refused, "life", &life, "rktPods",
-                    &rktpods, "passed", &passed, "refused", &refused) < 0)
+    if (json_unpack(json, "{s:i, s:s, s:s, s:s, s:s, s:i, s?i, s:o, s:o, s?o, s?o, s?s, s?o}",
+                    "version", &version, "boot", &boot, "uid", &uid, "name", &name, "namespace",
+                    &namespace, "restarts", &restarts, "refusedInBackOff", &n_refused, "life",
+                    &life, "rktPods", &rktpods, "passed", &passed, "refused", &refused, "qosClass",
+                    &qos_class, "oomScores", &oom_scores) < 0)
         return bad(error, "a member is missing or of another type");
     if (strcmp(uid, uid_expected) != 0)
         return bad(error, "it is another pod's");
@@ -216,6 +248,8 @@ int podjson_read(json_t *json, const char *uid_expected, const char *boot_id, st
         r = record_from_json(&pod->passed, passed, error);
     if (r == 0)
         r = record_from_json(&pod->refused, refused, error);
+    if (r == 0)
+        r = oom_scores_from_json(pod, qos_class, oom_scores, error);
     if (r == 0)
         *podp = pod;
     else

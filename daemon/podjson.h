@@ -22,6 +22,10 @@ enum {
  * Return: a new reference; NULL for an empty record, or without memory. */
 json_t *podjson_record(const struct record *record, json_int_t at);
 
+/* The OOM scores, alike in the state and in the Varlink interface. Return: a new reference; NULL if
+ * they are not known, or without memory. */
+json_t *podjson_oom_scores(const struct pod *pod);
+
 /* Return: text to free(), NULL without memory. */
 char *podjson_write(const struct pod *pod, const char *boot_id);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/process.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -61,6 +62,152 @@ int process_start_ticks(pid_t pid, uint64_t *ticksp)
     for (unsigned i = 2; rest && i < 22; i++)
         rest = strchr(rest + 1, ' ');
     return rest && sscanf(rest, " %" SCNu64, ticksp) == 1 ? 0 : -EIO;
+}
+
+int process_open_proc(pid_t pid)
+{
+    char path[32];
+
+    snprintf(path, sizeof(path), "/proc/%d", (int)pid);
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
+/* A file of /proc, as far as it fits. Return: 0 or -errno. */
+static int read_proc(int dir_fd, const char *name, char *text, size_t size)
+{
+    size_t length = 0;
+    ssize_t n = 1;
+
+    CLEANUP(fd_closep) int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    while (n > 0 && length < size - 1) {
+        n = read(fd, text + length, size - 1 - length);
+        if (n < 0)
+            return -errno;
+        length += (size_t)n;
+    }
+    text[length] = '\0';
+    return 0;
+}
+
+struct tree {
+    int *proc_fds;
+    size_t n;
+};
+
+static int add_process(struct tree *tree, pid_t pid)
+{
+    int fd = tree->n < PROCESS_TREE_MAX ? process_open_proc(pid) : -ENOENT;
+
+    /* It has ended by now, or there are too many. */
+    if (fd == -ENOENT)
+        return 0;
+    if (fd < 0)
+        return fd;
+    int *proc_fds = reallocarray(tree->proc_fds, tree->n + 1, sizeof(*proc_fds));
+    if (!proc_fds) {
+        close(fd);
+        return -ENOMEM;
+    }
+    tree->proc_fds = proc_fds;
+    proc_fds[tree->n++] = fd;
+    return 0;
+}
+
+static int add_children_of_thread(struct tree *tree, int task_fd, const char *tid)
+{
+    static const size_t size = 32768;
+    CLEANUP(freep) char *text = malloc(size);
+    char path[300], *end;
+
+    if (!text)
+        return -ENOMEM;
+    snprintf(path, sizeof(path), "%s/children", tid);
+    /* A thread that has ended has no children any more. */
+    if (read_proc(task_fd, path, text, size) < 0)
+        return 0;
+    for (char *p = text;; p = end) {
+        long pid = strtol(p, &end, 10);
+        if (end == p)
+            return 0;
+        int r = add_process(tree, (pid_t)pid);
+        if (r < 0)
+            return r;
+    }
+}
+
+static void closedirp(DIR **dirp)
+{
+    if (*dirp)
+        closedir(*dirp);
+}
+
+static int add_children(struct tree *tree, int proc_fd)
+{
+    int fd = openat(proc_fd, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    CLEANUP(closedirp) DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+    int r = 0;
+
+    if (!dir) {
+        fd_close(fd);
+        return 0;
+    }
+    for (struct dirent *entry; r == 0 && (entry = readdir(dir));) {
+        if (entry->d_name[0] != '.')
+            r = add_children_of_thread(tree, dirfd(dir), entry->d_name);
+    }
+    return r;
+}
+
+int process_open_tree(pid_t pid, int **proc_fdsp, size_t *np)
+{
+    CLEANUP(fd_closep) int top = process_open_proc(pid);
+    struct tree tree = {0};
+
+    if (top < 0)
+        return top;
+    int r = add_children(&tree, top);
+    for (size_t i = 0; r == 0 && i < tree.n; i++)
+        r = add_children(&tree, tree.proc_fds[i]);
+    if (r == 0) {
+        *proc_fdsp = tree.proc_fds;
+        *np = tree.n;
+        return 0;
+    }
+    for (size_t i = 0; i < tree.n; i++)
+        close(tree.proc_fds[i]);
+    free(tree.proc_fds);
+    return r;
+}
+
+bool process_is_in_unit(int proc_fd, const char *unit)
+{
+    size_t length = strlen(unit);
+    char text[16384];
+
+    if (read_proc(proc_fd, "cgroup", text, sizeof(text)) < 0)
+        return false;
+    for (const char *p = text; (p = strstr(p, unit)); p++) {
+        char next = p[length];
+        if (p > text && p[-1] == '/' && (next == '\n' || next == '/' || next == '\0'))
+            return true;
+    }
+    return false;
+}
+
+int process_set_oom_score(int proc_fd, int score)
+{
+    char text[16];
+
+    int r = read_proc(proc_fd, "oom_score_adj", text, sizeof(text));
+    if (r < 0)
+        return r;
+    if (strtol(text, NULL, 10) == score)
+        return 0;
+    CLEANUP(fd_closep) int fd = openat(proc_fd, "oom_score_adj", O_WRONLY | O_CLOEXEC);
+    return fd < 0 || dprintf(fd, "%d", score) < 0 ? -errno : 1;
 }
 
 int process_open(pid_t pid, uint64_t start_ticks)

@@ -6,6 +6,8 @@
  * it for as long as it is held, and becomes readable when it ends (pidfd_open(2)).
  */
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -24,6 +26,23 @@ int process_peer_pidfd(int socket_fd, pid_t pid);
 
 /* The start of a process in clock ticks since boot, proc(5) stat. Return: 0 or -errno. */
 int process_start_ticks(pid_t pid, uint64_t *ticksp);
+
+/* /proc/PID, through which one process is meant until it is closed. Return: an fd to close, -errno.
+ */
+int process_open_proc(pid_t pid);
+
+/* The same for what the process has begun, and what that has, ... but no more than
+ * PROCESS_TREE_MAX. It needs a kernel with /proc/PID/task/TID/children.
+ * Return: 0, and the fds to close in an array to free(); -errno. */
+#define PROCESS_TREE_MAX 4096
+int process_open_tree(pid_t pid, int **proc_fdsp, size_t *np);
+
+/* Whether it runs in the cgroup of a systemd unit of that name, on the host or in a container. */
+bool process_is_in_unit(int proc_fd, const char *unit);
+
+/* Sees that its oom_score_adj, proc(5), is this. Return: 0 if it was, 1 if it was changed, -EACCES
+ * or -EPERM if the kernel does not allow that, -errno. */
+int process_set_oom_score(int proc_fd, int score);
 
 /* Opens the process of that pid and start. Return: an fd to close, -ESRCH if it has ended, -errno.
  */

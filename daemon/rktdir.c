@@ -155,6 +155,18 @@ int rktdir_resolve_pid(const char *data_dir, pid_t pid, char uuid[static RKT_UUI
     return RKTDIR_E_NOT_FOUND;
 }
 
+enum rktdir_process rktdir_process(const char *data_dir, const char *uuid)
+{
+    CLEANUP(fd_closep) int fd = open_pod(data_dir, uuid);
+    long number;
+
+    if (fd >= 0 && read_number(fd, "ppid", &number) == 0)
+        return RKTDIR_PROCESS_HAS_APPS;
+    if (fd >= 0 && read_number(fd, "pid", &number) == 0)
+        return RKTDIR_PROCESS_IS_APP;
+    return RKTDIR_PROCESS_UNKNOWN;
+}
+
 int rktdir_read_manifest(const char *data_dir, const char *uuid, char **textp, size_t *lengthp)
 {
     CLEANUP(fd_closep) int fd = open_pod(data_dir, uuid);

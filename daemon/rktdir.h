@@ -32,6 +32,15 @@ int rktdir_resolve(const char *data_dir, const char *prefix, char uuid[static RK
 /* Which pod the process is, or was, the main process of. Return: 0, RKTDIR_E_NOT_FOUND, -errno. */
 int rktdir_resolve_pid(const char *data_dir, pid_t pid, char uuid[static RKT_UUID_SIZE]);
 
+/* What the pod's process is to the apps. */
+enum rktdir_process {
+    RKTDIR_PROCESS_UNKNOWN,  /* it has not come so far */
+    RKTDIR_PROCESS_IS_APP,   /* fly becomes the app, kvm is a machine with the apps in it */
+    RKTDIR_PROCESS_HAS_APPS, /* nspawn: they are below it */
+};
+
+enum rktdir_process rktdir_process(const char *data_dir, const char *uuid);
+
 /* Reads the pod manifest, as prepare stored it.
  * Return: 0 and text to free(), RKTDIR_E_NOT_FOUND, -errno. */
 int rktdir_read_manifest(const char *data_dir, const char *uuid, char **textp, size_t *lengthp);

@@ -275,6 +275,18 @@ bool manifest_has_isolator(const struct manifest *manifest, size_t app, const ch
     return isolator_entry(manifest, app, isolator) != NULL;
 }
 
+bool manifest_oom_score_adj(const struct manifest *manifest, size_t app, int *valuep)
+{
+    const json_t *value =
+        json_object_get(isolator_entry(manifest, app, MANIFEST_OOM_SCORE_ADJ), "value");
+
+    if (!json_is_integer(value) || json_integer_value(value) < -1000 ||
+        json_integer_value(value) > 1000)
+        return false;
+    *valuep = (int)json_integer_value(value);
+    return true;
+}
+
 static json_t *capabilities(const struct manifest *manifest, size_t app, const char *isolator)
 {
     const json_t *value = json_object_get(isolator_entry(manifest, app, isolator), "value");

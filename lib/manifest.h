@@ -117,6 +117,9 @@ const char *manifest_environment(const struct manifest *manifest, size_t app, co
 
 bool manifest_has_isolator(const struct manifest *manifest, size_t app, const char *isolator);
 
+/* Return: true if the app has an OOM score. */
+bool manifest_oom_score_adj(const struct manifest *manifest, size_t app, int *valuep);
+
 /* The names in a set of capabilities; NULL for an entry that is no string. */
 size_t manifest_n_capabilities(const struct manifest *manifest, size_t app, const char *isolator);
 const char *manifest_capability(const struct manifest *manifest, size_t app, const char *isolator,

@@ -15,6 +15,7 @@ static const struct message_info messages[N_MESSAGES] = {
     [MESSAGE_FORGET] = {"8a86f8472c4a45928521af974ae1f6a1", "forget", LOG_DEBUG},
     [MESSAGE_UNREACHABLE] = {"84c4a8c8a14b4405b5155d0131d34f5f", "unreachable", LOG_WARNING},
     [MESSAGE_UNCLEAR] = {"1657eafa6a634399b86643541d332159", "unclear", LOG_WARNING},
+    [MESSAGE_OOMSCORE] = {"41b15ba85d784f6c88d8b769af38820d", "oomscore", LOG_WARNING},
     [MESSAGE_STATE] = {"703459ee1a714782af6c99e2ca1a799f", "state", LOG_WARNING},
     [MESSAGE_BUS] = {"a434afdbe7d143b59f97272f0dc213e1", "bus", LOG_WARNING},
     [MESSAGE_CLIENT] = {"b34c0349057149b59dd0666e921f3ba1", "client", LOG_WARNING},

@@ -17,6 +17,7 @@ enum message {
     MESSAGE_FORGET,       /* a pod is known no longer */
     MESSAGE_UNREACHABLE,  /* the drop-in could not ask gantryd */
     MESSAGE_UNCLEAR,      /* a launch was not understood, and went to rkt untouched */
+    MESSAGE_OOMSCORE,     /* the kernel does not let an app have its OOM score */
     MESSAGE_STATE,        /* a state file could not be read or written */
     MESSAGE_BUS,          /* systemd could not be asked over D-Bus */
     MESSAGE_CLIENT,       /* a client was turned away or cut off */

@@ -165,8 +165,8 @@ static bool ends_quote(const char *arg)
 }
 
 /* The first word that is neither a flag nor a flag's value, by cobra's reckoning (stripFlags),
- * which passes over what stands in quotation marks. Return: NULL if there is none. */
-static const char *find_word(int argc, char **argv)
+ * which passes over what stands in quotation marks. Return: where it stands, 0 if there is none. */
+static int find_word(int argc, char **argv)
 {
     bool in_quote = false, in_flag = false;
 
@@ -184,11 +184,11 @@ static const char *find_word(int argc, char **argv)
         else if (in_flag)
             in_flag = false;
         else if (arg[0] != '-' && arg[0] != '\0')
-            return arg;
+            return i;
         if (ends_quote(arg))
             in_quote = false;
     }
-    return NULL;
+    return 0;
 }
 
 /* Go's strconv.ParseBool. */
@@ -405,14 +405,14 @@ int rktcmd_parse(struct rktcmd *cmd, int argc, char **argv)
 {
     *cmd = (struct rktcmd){.argc = argc, .argv = argv};
 
-    const char *word = find_word(argc, argv);
-    if (word)
-        cmd->verb = verb_from_word(word);
+    cmd->word_at = find_word(argc, argv);
+    if (cmd->word_at > 0)
+        cmd->verb = verb_from_word(argv[cmd->word_at]);
     if (cmd->verb == RKTCMD_OTHER)
         return 0;
 
-    cmd->word_at = index_of(argc, argv, word);
-    struct cursor cursor = {.cmd = cmd, .at = 1, .word_at = cmd->word_at};
+    struct cursor cursor = {
+        .cmd = cmd, .at = 1, .word_at = index_of(argc, argv, argv[cmd->word_at])};
     int r = cmd->verb == RKTCMD_RUN_PREPARED ? read_interspersed(&cursor) : read_apps(&cursor);
     if (r == 0 && cursor.wants_help)
         cmd->verb = RKTCMD_OTHER;

@@ -136,10 +136,13 @@ static void become_crun(const struct supervisor *supervisor, const struct app *a
     CLEANUP(freep) char *path = strdup(getenv("PATH") ? getenv("PATH") : "/usr/sbin:/usr/bin");
     char pid[512], config[512];
 
-    /* Not every node lets the score be lowered; not to run for that would be worse. */
-    if (score)
+    /* Not every node lets the score be lowered; not to run for that would be worse. rkt before 1.19
+     * does not know it at all. */
+    if (score && !getenv("RKT_STANDIN_OLD"))
         file_print(AT_FDCWD, "/proc/self/oom_score_adj", 0, "%d", (int)json_integer_value(score));
     sigprocmask(SIG_SETMASK, &supervisor->inherited, NULL);
+    if (cgroup_enter(supervisor->run, app) < 0)
+        return;
     int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (null_fd < 0 || dup2(null_fd, STDIN_FILENO) < 0 || !path)
         return;
@@ -232,6 +235,7 @@ static void end_init(struct supervisor *supervisor)
     supervisor->life_fd = fd_close(supervisor->life_fd);
     while (waitpid(-1, NULL, 0) > 0)
         ;
+    cgroup_remove(supervisor->run);
 }
 
 /* All that can go wrong with an app before any app runs; leaves the configuration for crun. */
@@ -285,6 +289,8 @@ static int nspawn_start(struct supervisor *supervisor, struct error *error)
     int r = mount_shm();
     if (r == 0)
         r = dir_make(AT_FDCWD, "crun", 0750);
+    if (r == 0)
+        cgroup_init(run);
     if (r == 0)
         r = start_init(supervisor);
     for (size_t i = 0; r == 0 && i < run->n_apps; i++)

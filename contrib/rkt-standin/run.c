@@ -292,6 +292,7 @@ static void run_deinit(struct run *run)
         fd_close(app->root_fd);
     }
     free(run->apps);
+    free(run->cgroup);
     json_decref(run->manifest);
     pod_deinit(&run->pod);
 }

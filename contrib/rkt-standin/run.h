@@ -38,6 +38,7 @@ struct run {
     json_t *manifest;
     struct app *apps;
     size_t n_apps;
+    char *cgroup; /* the path of the pod's cgroup */
 };
 
 /* Makes the app's root and opens it: an overlay, or a copy where there can be no overlay; with
@@ -74,6 +75,12 @@ struct mounts {
 int mounts_resolve(struct mounts *mounts, const struct run *run, const struct app *app,
                    struct error *error);
 void mounts_deinit(struct mounts *mounts);
+
+/* The apps' cgroups: makes them possible, and without cgroup v2 there are none; moves this process
+ * into that of an app; removes them when the apps have ended. Return: 0 or -errno. */
+void cgroup_init(struct run *run);
+int cgroup_enter(const struct run *run, const struct app *app);
+void cgroup_remove(const struct run *run);
 
 /* The two stage1s. The fly-like one returns only to tell of a failure.
  * Return: the exit status of the pod. */

@@ -84,6 +84,24 @@ static const char *manifest_path(char *const *argv)
     return *argv ? argv[1] : NULL;
 }
 
+/* Whether rkt understands the capabilities of a manifest. One recording is of a pod that it did
+ * not, and that is not to reach it as it was: tests/replay/test-isolators.c sees to that. */
+static bool is_forwarded(const json_t *manifest)
+{
+    const json_t *apps = json_object_get(manifest, "apps");
+
+    for (size_t i = 0; i < json_array_size(apps); i++) {
+        const json_t *app = json_object_get(json_array_get(apps, i), "app");
+        const json_t *isolators = json_object_get(app, "isolators");
+        for (size_t j = 0; j < json_array_size(isolators); j++) {
+            const char *name = field(json_array_get(isolators, j), "name");
+            if (strcmp(name, "os/linux/capabilities-remove-set") == 0)
+                return false;
+        }
+    }
+    return true;
+}
+
 static void play_prepare(struct replay *replay, const json_t *call, char **argv)
 {
     const json_t *manifest = json_object_get(call, "manifest");
@@ -93,7 +111,8 @@ static void play_prepare(struct replay *replay, const json_t *call, char **argv)
     rkt_make_kubelets_files(manifest);
     write_text(manifest_path(argv), text);
     CLEANUP(result_deinit) struct result result = run_argv(node_built("rkt"), argv);
-    rkt_received(argv, text);
+    if (is_forwarded(manifest))
+        rkt_received(argv, text);
     assert_int_equal(result.status, json_integer_value(json_object_get(call, "exit")));
     CLEANUP(freep) char *uuid = rkt_uuid(&result);
     CLEANUP(freep) char *recorded = strndup(field(call, "stdout"), 36);
@@ -105,7 +124,7 @@ static void play_prepare(struct replay *replay, const json_t *call, char **argv)
     char stored[256];
     snprintf(stored, sizeof(stored), "/var/lib/rkt/pods/prepared/%s/pod", uuid);
     CLEANUP(freep) char *kept = read_text(stored);
-    assert_string_equal(kept, text);
+    assert_int_equal(strcmp(kept, text) == 0, is_forwarded(manifest));
 }
 
 static void play_run(struct replay *replay, char **argv, const char *uuid)

@@ -167,6 +167,357 @@ static void what_is_no_object_is_refused(void **state)
     }
 }
 
+/* Editing. What an edited manifest is compared with: its whole text. */
+
+static void has_text(const struct manifest *manifest, const char *expected)
+{
+    CLEANUP(freep) char *text = manifest_to_text(manifest);
+
+    assert_non_null(text);
+    assert_string_equal(text, expected);
+}
+
+/* Members that gantry does not know stand between those that it does. */
+static const char editable[] =
+    "{\"z\":1,\"apps\":[{\"q\":[],\"name\":\"a\",\"app\":{\"y\":{},\"environment\":[{\"name\":\"E\","
+    "\"value\":\"1\",\"x\":null}],\"mountPoints\":[{\"name\":\"v\",\"path\":\"/p\",\"w\":0},{"
+    "\"name\":\"u\",\"path\":\"/q\"}],\"isolators\":[{\"name\":\"resource/cpu\",\"value\":{}},{"
+    "\"name\":\"os/linux/capabilities-retain-set\",\"value\":{\"set\":[\"A\"]},\"t\":true}],"
+    "\"s\":\"\"},\"p\":2}],\"volumes\":[{\"o\":3,\"name\":\"v\",\"kind\":\"host\",\"source\":\"/s\""
+    "},{\"name\":\"u\",\"kind\":\"empty\"}],\"annotations\":[{\"name\":\"n\",\"value\":\"1\",\"r\":"
+    "4},{\"name\":\"m\",\"value\":\"2\"}],\"b\":null}";
+
+/* Replaces the first `from` in `text`. Return: a string to free(). */
+static char *with(const char *text, const char *from, const char *to)
+{
+    const char *at = strstr(text, from);
+    char *result = NULL;
+
+    if (!at)
+        fail_msg("no %s in %s", from, text);
+    assert_true(asprintf(&result, "%.*s%s%s", (int)(at - text), text, to, at + strlen(from)) >= 0);
+    return result;
+}
+
+typedef int edit_fn(struct manifest *manifest);
+
+static int rename_volume(struct manifest *manifest)
+{
+    return manifest_set_volume_name(manifest, 0, "w");
+}
+
+static int move_volume(struct manifest *manifest)
+{
+    return manifest_set_volume_source(manifest, 0, "/t");
+}
+
+static int lock_volume(struct manifest *manifest)
+{
+    return manifest_set_volume_read_only(manifest, 0, true);
+}
+
+static int unlock_volume(struct manifest *manifest)
+{
+    return manifest_set_volume_read_only(manifest, 1, false);
+}
+
+static int add_volume(struct manifest *manifest)
+{
+    return manifest_add_host_volume(manifest, "w", "/t", true);
+}
+
+static int remove_volume(struct manifest *manifest)
+{
+    return manifest_remove_volume(manifest, 0);
+}
+
+static int rename_mount(struct manifest *manifest)
+{
+    return manifest_set_mount_volume(manifest, 0, 0, "w");
+}
+
+static int lock_mount(struct manifest *manifest)
+{
+    return manifest_set_mount_read_only(manifest, 0, 1, true);
+}
+
+static int add_mount(struct manifest *manifest)
+{
+    return manifest_add_mount(manifest, 0, "w", "/r", false);
+}
+
+static int set_variable(struct manifest *manifest)
+{
+    return manifest_set_environment(manifest, 0, "E", "2");
+}
+
+static int add_variable(struct manifest *manifest)
+{
+    return manifest_set_environment(manifest, 0, "F", "2");
+}
+
+static int set_annotation(struct manifest *manifest)
+{
+    return manifest_set_annotation(manifest, "n", "2");
+}
+
+static int add_annotation(struct manifest *manifest)
+{
+    return manifest_set_annotation(manifest, "o", "2");
+}
+
+static int set_capabilities(struct manifest *manifest)
+{
+    static const char *const names[] = {"B", "C"};
+
+    return manifest_set_capabilities(manifest, 0, MANIFEST_RETAIN_SET, names, 2);
+}
+
+static int add_capabilities(struct manifest *manifest)
+{
+    return manifest_set_capabilities(manifest, 0, MANIFEST_REMOVE_SET, NULL, 0);
+}
+
+static int add_score(struct manifest *manifest)
+{
+    return manifest_set_oom_score_adj(manifest, 0, -998);
+}
+
+static int remove_isolator(struct manifest *manifest)
+{
+    return manifest_remove_isolator(manifest, 0, MANIFEST_RETAIN_SET);
+}
+
+static void an_edit_changes_that_and_nothing_else(void **state)
+{
+    static const struct {
+        edit_fn *edit;
+        const char *from, *to;
+    } cases[] = {
+        {rename_volume, "\"o\":3,\"name\":\"v\"", "\"o\":3,\"name\":\"w\""},
+        {move_volume, "\"/s\"", "\"/t\""},
+        {lock_volume, "\"source\":\"/s\"", "\"source\":\"/s\",\"readOnly\":true"},
+        {unlock_volume, "\"kind\":\"empty\"", "\"kind\":\"empty\",\"readOnly\":false"},
+        {add_volume, "\"kind\":\"empty\"}",
+         "\"kind\":\"empty\"},{\"name\":\"w\",\"kind\":\"host\",\"source\":\"/t\",\"readOnly\":true}"},
+        {remove_volume, "{\"o\":3,\"name\":\"v\",\"kind\":\"host\",\"source\":\"/s\"},", ""},
+        {rename_mount, "{\"name\":\"v\",\"path\"", "{\"name\":\"w\",\"path\""},
+        {lock_mount, "\"path\":\"/q\"", "\"path\":\"/q\",\"readOnly\":true"},
+        {add_mount, "\"path\":\"/q\"}",
+         "\"path\":\"/q\"},{\"name\":\"w\",\"path\":\"/r\",\"readOnly\":false}"},
+        {set_variable, "\"value\":\"1\",\"x\"", "\"value\":\"2\",\"x\""},
+        {add_variable, "\"x\":null}", "\"x\":null},{\"name\":\"F\",\"value\":\"2\"}"},
+        {set_annotation, "\"value\":\"1\",\"r\"", "\"value\":\"2\",\"r\""},
+        {add_annotation, "\"value\":\"2\"}]", "\"value\":\"2\"},{\"name\":\"o\",\"value\":\"2\"}]"},
+        {set_capabilities, "[\"A\"]", "[\"B\",\"C\"]"},
+        {add_capabilities, "\"t\":true}",
+         "\"t\":true},{\"name\":\"os/linux/capabilities-remove-set\",\"value\":{\"set\":[]}}"},
+        {add_score, "\"t\":true}",
+         "\"t\":true},{\"name\":\"os/linux/oom-score-adj\",\"value\":-998}"},
+        {remove_isolator,
+         ",{\"name\":\"os/linux/capabilities-retain-set\",\"value\":{\"set\":[\"A\"]},\"t\":true}",
+         ""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+        CLEANUP(manifest_freep) struct manifest *manifest = parse(editable);
+        CLEANUP(freep) char *expected = with(editable, cases[i].from, cases[i].to);
+        assert_false(manifest_is_edited(manifest));
+        has_text(manifest, editable);
+        assert_int_equal(cases[i].edit(manifest), 0);
+        assert_true(manifest_is_edited(manifest));
+        has_text(manifest, expected);
+    }
+}
+
+static void what_is_set_is_what_is_read(void **state)
+{
+    CLEANUP(manifest_freep) struct manifest *manifest = parse(editable);
+    int score;
+
+    (void)state;
+    assert_false(manifest_oom_score_adj(manifest, 0, &score));
+    assert_int_equal(manifest_set_oom_score_adj(manifest, 0, 12), 0);
+    assert_int_equal(manifest_set_oom_score_adj(manifest, 0, -1000), 0);
+    assert_true(manifest_oom_score_adj(manifest, 0, &score));
+    assert_int_equal(score, -1000);
+    assert_int_equal(manifest_set_environment(manifest, 0, "F", "x"), 0);
+    assert_string_equal(manifest_environment(manifest, 0, "F"), "x");
+    assert_int_equal(manifest_set_annotation(manifest, "o", "y"), 0);
+    assert_string_equal(manifest_annotation(manifest, "o"), "y");
+    assert_int_equal(manifest_add_host_volume(manifest, "w", "/t", true), 0);
+    assert_int_equal(manifest_n_volumes(manifest), 3);
+    assert_string_equal(manifest_volume(manifest, 2).source, "/t");
+    assert_true(manifest_volume(manifest, 2).read_only);
+    assert_int_equal(manifest_add_mount(manifest, 0, "w", "/r", true), 0);
+    assert_int_equal(manifest_n_mounts(manifest, 0), 3);
+    assert_string_equal(manifest_mount(manifest, 0, 2).volume, "w");
+    assert_string_equal(manifest_mount(manifest, 0, 2).path, "/r");
+    assert_true(manifest_mount(manifest, 0, 2).read_only);
+    assert_string_equal(manifest_capability(manifest, 0, MANIFEST_RETAIN_SET, 0), "A");
+    assert_null(manifest_capability(manifest, 0, MANIFEST_RETAIN_SET, 1));
+    assert_int_equal(manifest_remove_isolator(manifest, 0, MANIFEST_RETAIN_SET), 0);
+    assert_false(manifest_has_isolator(manifest, 0, MANIFEST_RETAIN_SET));
+    assert_int_equal(manifest_n_capabilities(manifest, 0, MANIFEST_RETAIN_SET), 0);
+}
+
+static void a_list_that_is_missing_is_made(void **state)
+{
+    static const char *const bare[] = {
+        "{\"apps\":[{\"app\":{}}]}",
+        /* Go writes an empty list as null */
+        "{\"apps\":[{\"app\":{\"environment\":null,\"mountPoints\":null,\"isolators\":null}}],"
+        "\"volumes\":null,\"annotations\":null}",
+    };
+    static const char *const name = "A";
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(bare); i++) {
+        CLEANUP(manifest_freep) struct manifest *manifest = parse(bare[i]);
+        assert_int_equal(manifest_set_environment(manifest, 0, "E", "1"), 0);
+        assert_int_equal(manifest_add_mount(manifest, 0, "v", "/p", false), 0);
+        assert_int_equal(manifest_set_capabilities(manifest, 0, MANIFEST_RETAIN_SET, &name, 1), 0);
+        assert_int_equal(manifest_add_host_volume(manifest, "v", "/s", false), 0);
+        assert_int_equal(manifest_set_annotation(manifest, "n", "1"), 0);
+        has_text(manifest,
+                 "{\"apps\":[{\"app\":{\"environment\":[{\"name\":\"E\",\"value\":\"1\"}],"
+                 "\"mountPoints\":[{\"name\":\"v\",\"path\":\"/p\",\"readOnly\":false}],"
+                 "\"isolators\":[{\"name\":\"os/linux/capabilities-retain-set\",\"value\":{\"set\":"
+                 "[\"A\"]}}]}}],\"volumes\":[{\"name\":\"v\",\"kind\":\"host\",\"source\":\"/s\","
+                 "\"readOnly\":false}],\"annotations\":[{\"name\":\"n\",\"value\":\"1\"}]}");
+    }
+}
+
+static void what_is_not_there_cannot_be_edited(void **state)
+{
+    CLEANUP(manifest_freep) struct manifest *manifest = parse("{\"apps\":[{\"name\":\"bare\"}]}");
+
+    (void)state;
+    assert_true(manifest_set_volume_name(manifest, 0, "v") < 0);
+    assert_true(manifest_set_volume_source(manifest, 0, "/s") < 0);
+    assert_true(manifest_set_volume_read_only(manifest, 0, true) < 0);
+    assert_true(manifest_remove_volume(manifest, 0) < 0);
+    assert_true(manifest_set_mount_volume(manifest, 0, 0, "v") < 0);
+    assert_true(manifest_set_mount_read_only(manifest, 0, 0, true) < 0);
+    assert_true(manifest_add_mount(manifest, 0, "v", "/p", false) < 0);
+    assert_true(manifest_set_environment(manifest, 0, "E", "1") < 0);
+    assert_true(manifest_set_oom_score_adj(manifest, 0, 1) < 0);
+    assert_true(manifest_set_oom_score_adj(manifest, 7, 1) < 0);
+    assert_int_equal(manifest_remove_isolator(manifest, 0, MANIFEST_RETAIN_SET), 0);
+    has_text(manifest, "{\"apps\":[{\"name\":\"bare\"}]}");
+}
+
+static void only_the_first_of_a_name_is_meant(void **state)
+{
+    CLEANUP(manifest_freep)
+    struct manifest *manifest = parse(
+        "{\"apps\":[{\"app\":{\"isolators\":[{\"name\":\"os/linux/oom-score-adj\",\"value\":1},"
+        "{\"name\":\"x\"},{\"name\":\"os/linux/oom-score-adj\",\"value\":2}]}}],"
+        "\"volumes\":[{\"name\":\"v\"},{\"name\":\"v\"}]}");
+
+    (void)state;
+    assert_int_equal(manifest_set_oom_score_adj(manifest, 0, 3), 0);
+    assert_int_equal(manifest_set_volume_name(manifest, 1, "w"), 0);
+    has_text(
+        manifest,
+        "{\"apps\":[{\"app\":{\"isolators\":[{\"name\":\"os/linux/oom-score-adj\",\"value\":3},"
+        "{\"name\":\"x\"},{\"name\":\"os/linux/oom-score-adj\",\"value\":2}]}}],"
+        "\"volumes\":[{\"name\":\"v\"},{\"name\":\"w\"}]}");
+    /* while all of them are removed */
+    assert_int_equal(manifest_remove_isolator(manifest, 0, MANIFEST_OOM_SCORE_ADJ), 0);
+    has_text(manifest, "{\"apps\":[{\"app\":{\"isolators\":[{\"name\":\"x\"}]}}],"
+                       "\"volumes\":[{\"name\":\"v\"},{\"name\":\"w\"}]}");
+}
+
+static void removing_what_is_not_there_is_no_edit(void **state)
+{
+    CLEANUP(manifest_freep) struct manifest *manifest = parse(editable);
+
+    (void)state;
+    assert_int_equal(manifest_remove_isolator(manifest, 0, MANIFEST_REMOVE_SET), 0);
+    assert_false(manifest_is_edited(manifest));
+}
+
+/* What the kubelet or an image's maker put into a manifest reaches rkt as it was. */
+static void odd_values_survive_an_edit(void **state)
+{
+    static const char *const odd[] = {
+        "9223372036854775807",
+        "-9223372036854775808",
+        "0",
+        "1.5",
+        "-0.25",
+        "1e300",
+        "\"\xc3\xa4\xe2\x82\xac\xf0\x9f\x9a\x80\"",
+        "\"a\\u0000b\"",
+        "\"\\\"\\\\\\n\\t\\u001f\"",
+        "[[],{},[null,true,false]]",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(odd); i++) {
+        char text[256], expected[256];
+        snprintf(text, sizeof(text), "{\"odd\":%s,\"volumes\":[{\"odd\":%s}]}", odd[i], odd[i]);
+        snprintf(expected, sizeof(expected),
+                 "{\"odd\":%s,\"volumes\":[{\"odd\":%s,\"name\":\"v\"}]}", odd[i], odd[i]);
+        CLEANUP(manifest_freep) struct manifest *manifest = parse(text);
+        assert_int_equal(manifest_set_volume_name(manifest, 0, "v"), 0);
+        CLEANUP(freep) char *edited = manifest_to_text(manifest);
+        /* other spellings of the same value are none of our business */
+        CLEANUP(manifest_freep) struct manifest *again = parse(edited);
+        CLEANUP(manifest_freep) struct manifest *meant = parse(expected);
+        CLEANUP(freep) char *a = manifest_to_text(again);
+        CLEANUP(freep) char *b = manifest_to_text(meant);
+        assert_string_equal(a, b);
+        if (odd[i][0] != '1' && odd[i][1] != '\\')
+            assert_string_equal(edited, expected);
+    }
+}
+
+/* rkt reads numbers of any size in members that it does not know. */
+static void a_number_too_large_is_left_to_rkt(void **state)
+{
+    static const char *const numbers[] = {"9223372036854775808", "1e400"};
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(numbers); i++) {
+        struct manifest *manifest = NULL;
+        char text[128];
+        snprintf(text, sizeof(text), "{\"odd\":%s}", numbers[i]);
+        assert_int_equal(manifest_parse(&manifest, text, strlen(text), NULL), MANIFEST_E_INVALID);
+        assert_null(manifest);
+    }
+}
+
+static void of_members_of_one_name_the_last_one_counts(void **state)
+{
+    CLEANUP(manifest_freep)
+    struct manifest *manifest =
+        parse("{\"volumes\":[{\"name\":\"a\",\"kind\":\"host\",\"name\":\"b\"}],\"x\":1,\"x\":2}");
+
+    (void)state;
+    /* as in Go */
+    assert_string_equal(manifest_volume(manifest, 0).name, "b");
+    assert_int_equal(manifest_set_volume_name(manifest, 0, "c"), 0);
+    has_text(manifest, "{\"volumes\":[{\"name\":\"c\",\"kind\":\"host\"}],\"x\":2}");
+}
+
+static void what_is_written_is_valid_whatever_it_says(void **state)
+{
+    CLEANUP(manifest_freep) struct manifest *manifest = parse("{}");
+
+    (void)state;
+    assert_int_equal(manifest_set_annotation(manifest, "n", "\"\\\n\x01\xe2\x82\xac"), 0);
+    CLEANUP(freep) char *text = manifest_to_text(manifest);
+    CLEANUP(manifest_freep) struct manifest *again = parse(text);
+    assert_string_equal(manifest_annotation(again, "n"), "\"\\\n\x01\xe2\x82\xac");
+
+    /* what is no UTF-8 cannot be JSON, and is not written */
+    CLEANUP(manifest_freep) struct manifest *bad = parse("{}");
+    assert_true(manifest_set_annotation(bad, "n", "\xff") < 0);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -177,6 +528,16 @@ int main(void)
         cmocka_unit_test(a_uid_can_be_a_file_name),
         cmocka_unit_test(what_is_of_another_type_is_absent),
         cmocka_unit_test(what_is_no_object_is_refused),
+        cmocka_unit_test(an_edit_changes_that_and_nothing_else),
+        cmocka_unit_test(what_is_set_is_what_is_read),
+        cmocka_unit_test(a_list_that_is_missing_is_made),
+        cmocka_unit_test(what_is_not_there_cannot_be_edited),
+        cmocka_unit_test(only_the_first_of_a_name_is_meant),
+        cmocka_unit_test(removing_what_is_not_there_is_no_edit),
+        cmocka_unit_test(odd_values_survive_an_edit),
+        cmocka_unit_test(a_number_too_large_is_left_to_rkt),
+        cmocka_unit_test(of_members_of_one_name_the_last_one_counts),
+        cmocka_unit_test(what_is_written_is_valid_whatever_it_says),
     };
 
     return cmocka_run_group_tests_name("manifest", tests, NULL, NULL);

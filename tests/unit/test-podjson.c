@@ -37,6 +37,10 @@ static struct pod *full_pod(void)
     new->started_at = 3;
     rktpod_set_unit(new, "k8s_new.service");
 
+    pod_set_qos_class(pod, "Burstable");
+    pod_add_oom_score(pod, "a", 734);
+    pod_add_oom_score(pod, "b", -5);
+
     notes_add(&notes, "hostpath", "made /srv");
     record_set(&pod->passed, "prepare", 5, NULL, &notes);
     record_set(&pod->refused, "prepare", 6, "Back-off", &notes);
@@ -80,6 +84,10 @@ static void nothing_is_lost_on_the_way(void **state)
     assert_string_equal(back->rktpods->next->apps[1].container, "b");
     assert_int_equal(back->refused.n_times, 2);
     assert_string_equal(back->passed.notes.list[0].text, "made /srv");
+    assert_string_equal(back->qos_class, "Burstable");
+    assert_int_equal(back->n_oom_scores, 2);
+    assert_string_equal(back->oom_scores[0].container, "a");
+    assert_int_equal(back->oom_scores[1].score, -5);
     pod_unref(pod);
     pod_unref(back);
 }
@@ -95,6 +103,7 @@ static void a_new_pod_is_written_too(void **state)
     assert_null(back->life.hashes);
     assert_null(back->rktpods);
     assert_null(back->passed.command);
+    assert_null(back->qos_class);
     pod_unref(pod);
     pod_unref(back);
 }
@@ -158,7 +167,8 @@ static void damage(json_t *root, json_t *object, const char *const *optional)
 
 static void damage_is_found(void **state)
 {
-    static const char *const of_pod[] = {"refusedInBackOff", "passed", "refused", NULL};
+    static const char *const of_pod[] = {"refusedInBackOff", "passed",    "refused",
+                                         "qosClass",         "oomScores", NULL};
     static const char *const of_life[] = {"hashes", "endedBy", "launch", NULL};
     static const char *const of_rktpod[] = {"unit", "apps", NULL};
     static const char *const of_record[] = {"refusal", "notes", NULL};
@@ -176,6 +186,7 @@ static void damage_is_found(void **state)
     damage(json, json_array_get(json_object_get(old, "apps"), 0), none);
     damage(json, json_array_get(json_object_get(json_object_get(json, "passed"), "notes"), 0),
            none);
+    damage(json, json_array_get(json_object_get(json, "oomScores"), 0), none);
     json_object_set_new(json_object_get(json, "life"), "state", json_string("asleep"));
     struct pod *bad = NULL;
     CLEANUP(error_deinit) struct error error = ERROR_NULL;

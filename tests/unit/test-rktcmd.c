@@ -158,6 +158,45 @@ static void a_line_that_cobra_misreads_is_not_understood(void **state)
     }
 }
 
+static void the_stage1_is_named_behind_the_verb(void **state)
+{
+    static const struct {
+        const char *text;
+        const char *amended;
+    } cases[] = {
+        {"rkt --dir=/d prepare --quiet --pod-manifest /m",
+         "rkt --dir=/d prepare --stage1-name=fly --quiet --pod-manifest /m"},
+        {"rkt prepare", "rkt prepare --stage1-name=fly"},
+        /* where the verb's word stands, not one that looks like it */
+        {"rkt --dir prepare prepare --quiet",
+         "rkt --dir prepare prepare --stage1-name=fly --quiet"},
+        {"rkt prep img -- a --- img", "rkt prep --stage1-name=fly img -- a --- img"},
+        {"rkt run --net=host img", "rkt run --stage1-name=fly --net=host img"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+        struct line line, expected;
+        CLEANUP(rktcmd_deinit) struct rktcmd cmd = RKTCMD_NULL;
+        CLEANUP(rktcmd_deinit) struct rktcmd again = RKTCMD_NULL;
+        CLEANUP(freep) char **argv = NULL;
+        CLEANUP(freep) char *argument = NULL;
+        split(&line, cases[i].text);
+        assert_int_equal(rktcmd_parse(&cmd, line.argc, line.argv), 0);
+        assert_null(cmd.stage1_name);
+        assert_int_equal(rktcmd_with_stage1(&cmd, "fly", &argv, &argument), 0);
+        split(&expected, cases[i].amended);
+        for (int j = 0; j < expected.argc; j++)
+            assert_string_equal(argv[j], expected.argv[j]);
+        assert_null(argv[expected.argc]);
+
+        /* and rkt reads it as it is meant */
+        assert_int_equal(rktcmd_parse(&again, expected.argc, argv), 0);
+        assert_int_equal(again.verb, cmd.verb);
+        assert_string_equal(again.stage1_name, "fly");
+    }
+}
+
 static void the_data_directory_is_found(void **state)
 {
     static const struct {
@@ -266,6 +305,7 @@ int main(void)
         cmocka_unit_test(the_verb_is_where_cobra_finds_it),
         cmocka_unit_test(the_manifest_is_found_and_replaced),
         cmocka_unit_test(a_line_that_cobra_misreads_is_not_understood),
+        cmocka_unit_test(the_stage1_is_named_behind_the_verb),
         cmocka_unit_test(the_data_directory_is_found),
         cmocka_unit_test(the_uuid_of_run_prepared_stands_anywhere),
         cmocka_unit_test(volumes_are_taken_apart),

@@ -176,6 +176,20 @@ static void a_pod_is_found_by_its_process(void **state)
     assert_int_equal(rktdir_resolve_pid(scratch->path, 471, uuid), RKTDIR_E_NOT_FOUND);
 }
 
+static void the_pods_process_is_the_app_or_has_the_apps(void **state)
+{
+    struct scratch *scratch = *state;
+
+    assert_int_equal(rktdir_process(scratch->path, U1), RKTDIR_PROCESS_UNKNOWN);
+    make_dir(scratch, "pods/run/" U1);
+    assert_int_equal(rktdir_process(scratch->path, U1), RKTDIR_PROCESS_UNKNOWN);
+    scratch_write(scratch, "pods/run/" U1 "/pid", "4711\n");
+    assert_int_equal(rktdir_process(scratch->path, U1), RKTDIR_PROCESS_IS_APP);
+    make_dir(scratch, "pods/run/" U2);
+    scratch_write(scratch, "pods/run/" U2 "/ppid", "4712\n");
+    assert_int_equal(rktdir_process(scratch->path, U2), RKTDIR_PROCESS_HAS_APPS);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, scratch_setup, scratch_teardown)
@@ -187,6 +201,7 @@ int main(void)
         TEST(what_is_no_status_is_passed_over),
         TEST(the_first_to_fail_ended_the_pod),
         TEST(a_pod_is_found_by_its_process),
+        TEST(the_pods_process_is_the_app_or_has_the_apps),
     };
 
     return cmocka_run_group_tests_name("rktdir", tests, NULL, NULL);
