@@ -19,8 +19,10 @@ int gpuset_parse(gpuset_t *setp, const char *text)
         p = end;
         if (*p == ',')
             continue;
+        if (*p != '\0')
+            return GPUSET_E_INVALID;
         *setp = set;
-        return *p == '\0' ? 0 : GPUSET_E_INVALID;
+        return 0;
     }
 }
 
