@@ -142,6 +142,7 @@ void node_enter(void)
     if (chdir("/") < 0)
         die("/");
     setenv("GANTRY_CONFIG", NODE_CONFIG, 1);
+    setenv("GANTRY_KUBELET_PODS", node_built("kubelet-pods"), 1);
     signal(SIGPIPE, SIG_IGN);
     alarm(HANG_SECONDS);
 }
