@@ -457,6 +457,8 @@ static void the_list_tells_each_once(void **state)
 
 #define N_RACERS 16
 
+static pthread_barrier_t start_line;
+
 struct racer {
     pthread_t thread;
     struct fixture *fixture;
@@ -468,6 +470,7 @@ static void *race(void *data)
 {
     struct racer *racer = data;
 
+    pthread_barrier_wait(&start_line);
     if (ask(racer->fixture, racer->launch, (struct gpu_request){.n = 1}, &racer->given) != 0)
         racer->given = 0;
     return NULL;
@@ -479,6 +482,7 @@ static void racers_never_share(void **state)
     struct racer racers[N_RACERS] = {0};
     char name[16];
 
+    pthread_barrier_init(&start_line, NULL, N_RACERS);
     for (unsigned round = 0; round < 20; round++) {
         gpuset_t all = 0;
         unsigned n_given = 0;
@@ -499,6 +503,7 @@ static void racers_never_share(void **state)
         for (size_t i = 0; i < N_RACERS; i++)
             end_launch(&racers[i].launch);
     }
+    pthread_barrier_destroy(&start_line);
 }
 
 static void devices_are_known_by_name_and_kind(void **state)
