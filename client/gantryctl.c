@@ -28,11 +28,8 @@ static const struct verb {
     bool takes_pod;
     int (*run)(const struct ctl *ctl);
 } verbs[] = {
-    {"list", false, ctl_list},
-    {"explain", true, ctl_explain},
-    {"reset", true, ctl_reset},
-    {"gpus", false, ctl_gpus},
-    {"monitor", false, ctl_monitor},
+    {"list", false, ctl_list}, {"explain", true, ctl_explain},  {"reset", true, ctl_reset},
+    {"gpus", false, ctl_gpus}, {"monitor", false, ctl_monitor},
 };
 
 static int bad_usage(const char *why, const char *what)
