@@ -20,6 +20,7 @@ static const char *const variables[] = {
     "RKT_EXPERIMENT_APP",
     "RKT_EXPERIMENT_ATTACH",
     "SYSTEMD_NSPAWN_SHARE_NS_IPC",
+    "SYSTEMD_NSPAWN_SHARE_SYSTEM",
 };
 
 static json_t *environment_to_json(void)

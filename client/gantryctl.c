@@ -13,6 +13,7 @@ static const char usage[] =
     "  list          pods, their state, and what is left of their back-off\n"
     "  explain POD   what each room did to its launches, and why one was refused\n"
     "  reset POD     end its back-off: the next restart goes at once\n"
+    "  gpus          the node's GPUs, and who has them\n"
     "  monitor       events as they come\n"
     "\n"
     "A POD is NAME, NAMESPACE/NAME, a UID or the beginning of one, or the beginning\n"
@@ -27,10 +28,8 @@ static const struct verb {
     bool takes_pod;
     int (*run)(const struct ctl *ctl);
 } verbs[] = {
-    {"list", false, ctl_list},
-    {"explain", true, ctl_explain},
-    {"reset", true, ctl_reset},
-    {"monitor", false, ctl_monitor},
+    {"list", false, ctl_list}, {"explain", true, ctl_explain},  {"reset", true, ctl_reset},
+    {"gpus", false, ctl_gpus}, {"monitor", false, ctl_monitor},
 };
 
 static int bad_usage(const char *why, const char *what)

@@ -75,6 +75,7 @@ int launch_from_json(struct launch *launch, json_t *parameters, const char **par
     json_t *manifest = json_object_get(parameters, "manifest");
     if (json_is_object(manifest))
         launch->manifest_json = json_incref(manifest);
+    launch->caller = json_incref(json_object_get(parameters, "environment"));
     *parameterp = "argv";
     return read_argv(launch, json_object_get(parameters, "argv"));
 }
@@ -106,6 +107,15 @@ static json_t *environment_to_json(const struct launch *launch)
     return variables;
 }
 
+static json_t *unset_to_json(const struct launch *launch)
+{
+    json_t *names = json_array();
+
+    for (const char *const *name = launch->unset; *name; name++)
+        json_array_append_new(names, json_string(*name));
+    return names;
+}
+
 static json_t *manifest_to_json(const struct launch *launch)
 {
     CLEANUP(freep) char *text = manifest_to_text(launch->manifest);
@@ -128,6 +138,8 @@ json_t *launch_to_json(const struct launch *launch)
         complete = complete && set(answer, "argv", argv_to_json(launch));
     if (launch->n_environment > 0)
         complete = complete && set(answer, "setEnvironment", environment_to_json(launch));
+    if (launch->unset[0])
+        complete = complete && set(answer, "unsetEnvironment", unset_to_json(launch));
     if (launch->manifest && manifest_is_edited(launch->manifest))
         complete = complete && set(answer, "manifest", manifest_to_json(launch));
     if (complete)
@@ -216,4 +228,39 @@ json_t *event_to_json(const struct event *event, wall_t at)
         add_field(fields, event->fields[i]);
     return json_pack("{s:I, s:s, s:i, s:s, s:o}", "at", (json_int_t)at.usec, "name", info->name,
                      "priority", info->priority, "message", event_text(event), "fields", fields);
+}
+
+static json_t *holder_to_json(const struct gpu_holders *holders, unsigned gpu)
+{
+    static const char *const stages[] = {
+        [GPU_PROMISED] = "promised",
+        [GPU_PREPARED] = "prepared",
+        [GPU_RUNNING] = "running",
+    };
+
+    for (size_t i = 0; i < holders->n; i++) {
+        const struct gpu_holder *holder = &holders->list[i];
+        for (size_t k = 0; k < holder->n_shares; k++) {
+            if (gpuset_has(holder->shares[k].set, gpu))
+                return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I}", "uid", holder->uid, "name",
+                                 holder->name, "namespace", holder->namespace, "container",
+                                 holder->shares[k].container, "rktUUID", holder->uuid, "stage",
+                                 stages[holder->stage], "since", (json_int_t)holder->since.usec);
+        }
+    }
+    return NULL;
+}
+
+json_t *gpus_to_json(const char *device_dir, gpuset_t present, const struct gpu_holders *holders)
+{
+    json_t *gpus = json_array();
+
+    for (unsigned gpu = 0; gpu < GPUSET_MAX; gpu++) {
+        json_t *holder = holder_to_json(holders, gpu);
+        if (holder || gpuset_has(present, gpu))
+            json_array_append_new(gpus, json_pack("{s:o, s:o*}", "device",
+                                                  json_sprintf("%s/nvidia%u", device_dir, gpu),
+                                                  "holder", holder));
+    }
+    return gpus;
 }

@@ -8,6 +8,7 @@
 #include <jansson.h>
 
 #include "daemon/event.h"
+#include "daemon/gpus.h"
 #include "daemon/launch.h"
 #include "daemon/pod.h"
 
@@ -25,3 +26,7 @@ json_t *launch_to_json(const struct launch *launch);
 /* A Pod and an Event. Return: a new reference, NULL without memory. */
 json_t *pod_to_json(const struct pod *pod, const struct backoff_limits *limits);
 json_t *event_to_json(const struct event *event, wall_t at);
+
+/* A list of GPU: those that are present in `device_dir`, and those that somebody has.
+ * Return: a new reference, NULL without memory. */
+json_t *gpus_to_json(const char *device_dir, gpuset_t present, const struct gpu_holders *holders);

@@ -236,6 +236,59 @@ static void method_reset(struct api *api, struct call *call, json_t *parameters)
     reply_pod(api, call, pod);
 }
 
+/* GPUs. Who has them is looked up on disk. */
+
+struct gpu_listing {
+    uv_work_t work;
+    struct node *node;
+    struct call *call;
+    struct config *config;
+    gpuset_t present;
+    struct gpu_holders holders;
+    int result;
+};
+
+static void look_up_gpus(uv_work_t *work)
+{
+    struct gpu_listing *listing = container_of(work, struct gpu_listing, work);
+    const struct config *config = listing->config;
+
+    listing->result = gpus_present(config->gpu.device_dir, &listing->present);
+    if (listing->result == 0)
+        listing->result = gpus_list(listing->node->gpus, config->rkt.data_dir, &listing->holders);
+}
+
+static void tell_gpus(uv_work_t *work, int status)
+{
+    struct gpu_listing *listing = container_of(work, struct gpu_listing, work);
+
+    (void)status;
+    if (listing->result < 0)
+        failed(listing->call, strerror(-listing->result));
+    else
+        call_reply(listing->call, json_pack("{s:o}", "gpus",
+                                            gpus_to_json(listing->config->gpu.device_dir,
+                                                         listing->present, &listing->holders)));
+    gpu_holders_deinit(&listing->holders);
+    config_unref(listing->config);
+    free(listing);
+}
+
+static void method_gpus(struct api *api, struct call *call, json_t *parameters)
+{
+    struct gpu_listing *listing = calloc(1, sizeof(*listing));
+
+    (void)parameters;
+    if (!listing) {
+        failed(call, strerror(ENOMEM));
+        return;
+    }
+    listing->node = api->node;
+    listing->call = call;
+    listing->config = config_ref(api->node->config);
+    uv_queue_work(api->node->loop, &listing->work, look_up_gpus, tell_gpus);
+}
+
 /* Monitor. */
 
 static void drop_watcher(void *userdata)
@@ -322,6 +375,7 @@ static const struct method {
     {"io.gantry.Node.List", method_list},
     {"io.gantry.Node.Explain", method_explain},
     {"io.gantry.Node.Reset", method_reset},
+    {"io.gantry.Node.GPUs", method_gpus},
     {"io.gantry.Node.Monitor", method_monitor},
     {"org.varlink.service.GetInfo", method_get_info},
     {"org.varlink.service.GetInterfaceDescription", method_get_interface},

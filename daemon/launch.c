@@ -28,6 +28,7 @@ struct launch *launch_free(struct launch *launch)
     free(launch->argv);
     free(launch->directory);
     json_decref(launch->manifest_json);
+    json_decref(launch->caller);
     fd_close(launch->pidfd);
     config_unref(launch->config);
     rktcmd_deinit(&launch->cmd);
@@ -138,6 +139,22 @@ int launch_set_environment(struct launch *launch, const char *name, const char *
         return -ENOMEM;
     list[++launch->n_environment] = NULL;
     return 0;
+}
+
+const char *launch_get_environment(const struct launch *launch, const char *name)
+{
+    return json_string_value(json_object_get(launch->caller, name));
+}
+
+void launch_unset_environment(struct launch *launch, const char *name)
+{
+    size_t n = 0;
+
+    while (launch->unset[n] && strcmp(launch->unset[n], name) != 0)
+        n++;
+    /* The last place is the end's. */
+    if (n < N_ELEMENTS(launch->unset) - 1)
+        launch->unset[n] = name;
 }
 
 const char *launch_subject(const struct launch *launch, char *buffer, size_t size)

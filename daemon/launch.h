@@ -19,6 +19,7 @@
 #include "lib/rktcmd.h"
 
 struct launch;
+struct gpus;
 
 /* Part of a volume of the manifest, whose source is the volume's root. */
 struct subpath {
@@ -64,6 +65,7 @@ struct launch {
     char **argv; /* ended by NULL */
     char *directory;
     json_t *manifest_json; /* a reference; NULL: none was sent */
+    json_t *caller;        /* a reference; the variables of the drop-in's that were sent, or NULL */
     pid_t pid;             /* of the drop-in, which becomes rkt */
     int pidfd;             /* -1: it could not be had */
 
@@ -91,11 +93,14 @@ struct launch {
     char *stage1_name;               /* another stage1 than the command line's; NULL: as it was */
     char **environment; /* "NAME=value", ended by NULL: what rkt's has besides; NULL: nothing */
     size_t n_environment;
+    const char *unset[4]; /* variables that rkt is not to have, ended by NULL; static strings */
     bool is_binding;  /* its answer must not be lost by gantryd: the next back-off rests on it */
     bool has_started; /* its rkt pod is watched now */
     const struct room *refused_by; /* NULL: nobody did */
     struct error error;            /* the refusal, or why gantry failed */
     int failure;                   /* -errno of a room that could not do its work, else 0 */
+
+    struct gpus *gpus; /* lent: the node's register of GPUs, daemon/gpus.h */
 
     /* The walk. */
     uv_work_t work;
@@ -137,6 +142,13 @@ int launch_add_subpath(struct launch *launch, const char *volume, const char *pa
 
 /* For rooms: gives rkt a variable. Return: 0 or -ENOMEM. */
 int launch_set_environment(struct launch *launch, const char *name, const char *value);
+
+/* For rooms: the value that a variable has for the drop-in. Return: borrowed; NULL: it has none, or
+ * it was not sent. */
+const char *launch_get_environment(const struct launch *launch, const char *name);
+
+/* For rooms: keeps a variable from rkt; `name` must live for ever. */
+void launch_unset_environment(struct launch *launch, const char *name);
 
 /* Whom the launch is for, in words: "pod default/web". Borrowed from `buffer`. */
 const char *launch_subject(const struct launch *launch, char *buffer, size_t size);

@@ -8,6 +8,7 @@
 
 #include "daemon/bus.h"
 #include "daemon/exits.h"
+#include "daemon/gpus.h"
 #include "daemon/kubelet.h"
 #include "daemon/process.h"
 #include "daemon/removals.h"
@@ -333,6 +334,7 @@ void node_launch(struct node *node, struct launch *launch, void (*answer)(struct
     launch->work.loop = node->loop;
     launch->answer = answer;
     launch->consult = consult;
+    launch->gpus = node->gpus;
 
     int r = launch_read(launch);
     if (r == RKTCMD_E_USAGE) {
@@ -388,7 +390,8 @@ int node_init(struct node *node, uv_loop_t *loop, struct config *config, struct 
     node->bus = bus_new(loop, &node->events);
     node->kubelet = kubelet_new(loop, &node->events);
     node->removals = removals_new(node);
-    if (!node->bus || !node->kubelet || !node->removals)
+    node->gpus = gpus_new(state_dir);
+    if (!node->bus || !node->kubelet || !node->removals || !node->gpus)
         return -ENOMEM;
     int r = state_new(&node->state, state_dir, loop, &node->events, error);
     if (r < 0)
@@ -454,6 +457,7 @@ void node_stop(struct node *node)
 
 void node_deinit(struct node *node)
 {
+    gpus_free(node->gpus);
     removals_free(node->removals);
     kubelet_free(node->kubelet);
     bus_free(node->bus);

@@ -24,6 +24,7 @@ struct node {
     struct kubelet *kubelet;
     struct removals *removals;
     struct scores *scores; /* daemon/scores.c: those that are being seen to */
+    struct gpus *gpus;
 
     size_t n_launches;  /* under way */
     size_t n_attaching; /* rkt pods of the last daemon that are not yet taken up */

@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 /* rkt's own limit is memory; a manifest is some kilobytes. */
@@ -182,6 +183,54 @@ bool rktdir_exists(const char *data_dir, const char *uuid)
     CLEANUP(fd_closep) int fd = open_pod(data_dir, uuid);
 
     return fd != -ENOENT;
+}
+
+/* rkt holds a lock on the folder of a pod that runs, and asks for it as we do here. Never to be
+ * asked of a prepared one: not even for a moment may we stand in the way of who starts it. */
+static bool is_locked(int pod_fd)
+{
+    return flock(pod_fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+}
+
+/* Return: 0, also if it is gone or has ended; what visit returned; -errno. */
+static int visit_one(int stage_fd, const char *uuid, bool is_run,
+                     int (*visit)(const struct rktdir_pod *pod, void *userdata), void *userdata)
+{
+    CLEANUP(fd_closep) int fd = openat(stage_fd, uuid, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    CLEANUP(freep) char *text = NULL;
+    size_t length;
+
+    if (fd < 0)
+        return errno == ENOENT ? 0 : -errno;
+    if (is_run && !is_locked(fd))
+        return 0;
+    int r = read_file(fd, "pod", &text, &length);
+    if (r < 0)
+        return r == -ENOENT ? 0 : r;
+    struct rktdir_pod pod = {
+        .uuid = uuid, .is_running = is_run, .manifest = text, .length = length};
+    return visit(&pod, userdata);
+}
+
+int rktdir_for_each(const char *data_dir,
+                    int (*visit)(const struct rktdir_pod *pod, void *userdata), void *userdata)
+{
+    /* In the order in which pods move. */
+    static const char *const stages[] = {"prepared", "run"};
+
+    for (size_t i = 0; i < N_ELEMENTS(stages); i++) {
+        CLEANUP(closedirp) DIR *dir = open_stage(data_dir, stages[i]);
+        if (!dir && errno != ENOENT)
+            return -errno;
+        for (struct dirent *entry; dir && (entry = readdir(dir));) {
+            if (!is_uuid(entry->d_name))
+                continue;
+            int r = visit_one(dirfd(dir), entry->d_name, i == 1, visit, userdata);
+            if (r != 0)
+                return r;
+        }
+    }
+    return 0;
 }
 
 /* Opens the folder of status files: in the stage1's root, or in its overlay's upper half. */

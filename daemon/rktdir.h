@@ -48,6 +48,20 @@ int rktdir_read_manifest(const char *data_dir, const char *uuid, char **textp, s
 /* Return: true unless the pod is gone from every folder. */
 bool rktdir_exists(const char *data_dir, const char *uuid);
 
+/* A pod that may come to run, or runs. */
+struct rktdir_pod {
+    const char *uuid;
+    bool is_running;      /* by rkt's lock; else it is prepared */
+    const char *manifest; /* its text, ended by a NUL */
+    size_t length;
+};
+
+/* Calls `visit` for each, until it returns something else than 0. One that begins to run meanwhile
+ * comes twice, or as a running one; none is left out.
+ * Return: 0, what visit returned, -errno if anything could not be read. */
+int rktdir_for_each(const char *data_dir,
+                    int (*visit)(const struct rktdir_pod *pod, void *userdata), void *userdata);
+
 /* The end of one app. */
 struct rktdir_exit {
     char *app;

@@ -27,6 +27,7 @@ enum flag_use {
     USE_DATA_DIR,
     USE_POD_MANIFEST,
     USE_STAGE1_NAME,
+    USE_STAGE1_OTHER,
     USE_VOLUME,
 };
 
@@ -53,10 +54,10 @@ static const struct flag {
     {"pod-manifest", FLAG_VALUE, P | R, USE_POD_MANIFEST},
     {"stage1-name", FLAG_VALUE, P | R, USE_STAGE1_NAME},
     {"volume", FLAG_VALUE, P | R, USE_VOLUME},
-    {"stage1-url", FLAG_VALUE, P | R, USE_NONE},
-    {"stage1-path", FLAG_VALUE, P | R, USE_NONE},
-    {"stage1-hash", FLAG_VALUE, P | R, USE_NONE},
-    {"stage1-from-dir", FLAG_VALUE, P | R, USE_NONE},
+    {"stage1-url", FLAG_VALUE, P | R, USE_STAGE1_OTHER},
+    {"stage1-path", FLAG_VALUE, P | R, USE_STAGE1_OTHER},
+    {"stage1-hash", FLAG_VALUE, P | R, USE_STAGE1_OTHER},
+    {"stage1-from-dir", FLAG_VALUE, P | R, USE_STAGE1_OTHER},
     {"port", FLAG_VALUE, P | R, USE_NONE},
     {"quiet", FLAG_SWITCH, P, USE_NONE},
     {"inherit-env", FLAG_SWITCH, P | R, USE_NONE},
@@ -274,6 +275,9 @@ static int use_flag(struct cursor *cursor, const struct flag *flag, const char *
         break;
     case USE_STAGE1_NAME:
         cmd->stage1_name = value;
+        break;
+    case USE_STAGE1_OTHER:
+        cmd->has_other_stage1 = true;
         break;
     case USE_VOLUME:
         return add_volume(cmd, value);

@@ -45,6 +45,7 @@ struct rktcmd {
     const char *data_dir;     /* --dir, as written: it may be relative */
     const char *pod_manifest; /* --pod-manifest, as written */
     const char *stage1_name;  /* --stage1-name */
+    bool has_other_stage1;    /* --stage1-url, -path, -hash or -from-dir */
     const char *uuid;         /* run-prepared: the rkt pod, perhaps cut short */
     struct rktcmd_volume *volumes;
     size_t n_volumes;

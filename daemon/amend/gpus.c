@@ -1,10 +1,301 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/amend/rooms.h"
 
+/*
+ * Gap 8 of the rktnetes notes: rkt knows no GPUs, and the kubelet fails a pod that asks for a
+ * resource other than cpu and memory before rkt is called (contract section 2). So they are asked
+ * for by an annotation of the pod, gpu.gantry.io/CONTAINER: "1" or "all", or else as NVIDIA's own
+ * runtime has it, by the container's variable NVIDIA_VISIBLE_DEVICES: "0,1" or "all".
+ *
+ * A GPU is given to one container at a time (daemon/gpus.h). The container sees its device, those
+ * that all share, and the driver's files, as host volumes: what rkt mounts of a device it also
+ * allows (contract section 2).
+ *
+ * run-prepared comes through here as well: a rkt pod that was prepared and left, until its GPUs
+ * were given to another one, must not run with them.
+ */
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "daemon/amend/rooms.h"
+#include "daemon/gpus.h"
 #include "daemon/launch.h"
+
+#define ANNOTATION "gpu.gantry.io/"
+#define VARIABLE "NVIDIA_VISIBLE_DEVICES"
+
+/* Where the images that NVIDIA made for Kubernetes look for the driver. */
+#define DRIVER_TARGET "/usr/local/nvidia"
+
+/* The containers that ask. */
+struct requests {
+    struct gpu_request *list;
+    size_t n;
+};
+
+static void requests_deinit(struct requests *requests)
+{
+    free(requests->list);
+}
+
+/* Return: 0, LAUNCH_E_REFUSED. */
+static int read_annotation(struct launch *launch, struct gpu_request *request, const char *value)
+{
+    char *end;
+
+    if (strcmp(value, "all") == 0) {
+        request->wants_all = true;
+        return 0;
+    }
+    unsigned long n = strtoul(value, &end, 10);
+    if (value[0] < '1' || value[0] > '9' || *end || n > GPUSET_MAX)
+        return error_set(&launch->error, LAUNCH_E_REFUSED,
+                         "annotation " ANNOTATION
+                         "%s: \"%s\" is neither a number from 1 to %d nor \"all\"",
+                         request->container, value, GPUSET_MAX);
+    request->n = (unsigned)n;
+    return 0;
+}
+
+/* Return: 0, LAUNCH_E_REFUSED. */
+static int read_variable(struct launch *launch, struct gpu_request *request, const char *value)
+{
+    bool is_uuid = strncmp(value, "GPU-", 4) == 0 || strncmp(value, "MIG-", 4) == 0;
+
+    if (value[0] == '\0' || strcmp(value, "none") == 0 || strcmp(value, "void") == 0)
+        return 0;
+    request->wants_all = strcmp(value, "all") == 0;
+    if (request->wants_all || gpuset_parse(&request->wanted, value) == 0)
+        return 0;
+    return error_set(&launch->error, LAUNCH_E_REFUSED, "container %s: " VARIABLE "=%s: %s",
+                     request->container, value,
+                     is_uuid
+                         ? "GPUs are given by number, not by UUID"
+                         : "expected numbers below 64 with commas, \"all\", \"none\" or \"void\"");
+}
+
+static bool is_container(const struct launch *launch, const char *name)
+{
+    const struct podspec *spec = launch->spec;
+
+    for (size_t i = 0; i < manifest_n_apps(launch->manifest); i++) {
+        const char *container = manifest_app(launch->manifest, i).container;
+        if (container && strcmp(container, name) == 0)
+            return true;
+    }
+    for (size_t i = 0; i < spec->n_init_containers; i++) {
+        if (strcmp(spec->init_containers[i].name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* An annotation with a slip of the pen would give no GPUs without a word. */
+static int check_annotations(struct launch *launch)
+{
+    size_t prefix = strlen(ANNOTATION);
+
+    for (size_t i = 0; launch->spec && i < launch->spec->n_annotations; i++) {
+        const char *name = launch->spec->annotations[i].name;
+        if (strncmp(name, ANNOTATION, prefix) == 0 && !is_container(launch, name + prefix))
+            return error_set(&launch->error, LAUNCH_E_REFUSED,
+                             "annotation %s: the pod has no container of that name", name);
+    }
+    return 0;
+}
+
+/* The annotation is the pod's own word; the variable may be the image's. */
+static int read_request(struct launch *launch, struct gpu_request *request)
+{
+    const char *variable = manifest_environment(launch->manifest, request->app, VARIABLE);
+    const char *annotation = NULL;
+    CLEANUP(freep) char *name = NULL;
+
+    if (asprintf(&name, ANNOTATION "%s", request->container) < 0) {
+        name = NULL;
+        return -ENOMEM;
+    }
+    if (launch->spec)
+        annotation = podspec_annotation(launch->spec, name);
+    if (annotation)
+        return read_annotation(launch, request, annotation);
+    return variable ? read_variable(launch, request, variable) : 0;
+}
+
+/* Return: 0, LAUNCH_E_REFUSED, -ENOMEM. */
+static int read_requests(struct launch *launch, struct requests *requests)
+{
+    size_t n_apps = manifest_n_apps(launch->manifest);
+
+    requests->list = calloc(n_apps + 1, sizeof(*requests->list));
+    if (!requests->list)
+        return -ENOMEM;
+    int r = check_annotations(launch);
+    for (size_t i = 0; r == 0 && i < n_apps; i++) {
+        struct gpu_request request = {.app = i,
+                                      .container = manifest_app(launch->manifest, i).container};
+        if (!request.container)
+            continue;
+        r = read_request(launch, &request);
+        if (request.wants_all || request.wanted || request.n > 0)
+            requests->list[requests->n++] = request;
+    }
+    return r;
+}
+
+/* Who has which GPU must be known for sure; to go on without would be to give one twice. */
+static int settle(struct launch *launch, int r)
+{
+    if (r == GPUS_E_TAKEN)
+        return LAUNCH_E_REFUSED;
+    if (r == -ESRCH)
+        return error_set(&launch->error, LAUNCH_E_REFUSED,
+                         "GPUs cannot be given to a process that cannot be watched");
+    return r < 0 ? error_set(&launch->error, LAUNCH_E_REFUSED,
+                             "it cannot be told which GPUs are free: %s", strerror(-r))
+                 : r;
+}
+
+/* A host volume of that name, unless we have made it for an earlier container of the pod. */
+static int add_volume(struct launch *launch, const char *name, const char *source, bool read_only)
+{
+    for (size_t i = 0; i < manifest_n_volumes(launch->manifest); i++) {
+        struct manifest_volume volume = manifest_volume(launch->manifest, i);
+        if (!volume.name || strcmp(volume.name, name) != 0)
+            continue;
+        if (volume.source && strcmp(volume.source, source) == 0)
+            return 0;
+        return error_set(&launch->error, LAUNCH_E_REFUSED,
+                         "volume \"%s\": that name is kept for GPUs", name);
+    }
+    return manifest_add_host_volume(launch->manifest, name, source, read_only);
+}
+
+static bool has_mount_at(const struct launch *launch, size_t app, const char *path)
+{
+    for (size_t i = 0; i < manifest_n_mounts(launch->manifest, app); i++) {
+        const char *other = manifest_mount(launch->manifest, app, i).path;
+        if (other && strcmp(other, path) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* What the pod itself mounts at that path stays. */
+static int add_mount(struct launch *launch, size_t app, const char *name, const char *source,
+                     const char *target, bool read_only)
+{
+    if (has_mount_at(launch, app, target))
+        return 0;
+    int r = add_volume(launch, name, source, read_only);
+    return r == 0 ? manifest_add_mount(launch->manifest, app, name, target, read_only) : r;
+}
+
+static int add_device(struct launch *launch, size_t app, const char *device)
+{
+    char name[64], source[PATH_MAX], target[64];
+
+    snprintf(name, sizeof(name), "gantry-gpu-%s", device);
+    snprintf(source, sizeof(source), "%s/%s", launch->config->gpu.device_dir, device);
+    snprintf(target, sizeof(target), "/dev/%s", device);
+    return add_mount(launch, app, name, source, target, false);
+}
+
+/* Those that every container with a GPU needs, as far as the driver has made them. */
+static int add_common_devices(struct launch *launch, size_t app)
+{
+    static const char *const devices[] = {"nvidiactl", "nvidia-uvm", "nvidia-uvm-tools",
+                                          "nvidia-modeset"};
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < N_ELEMENTS(devices); i++) {
+        char path[PATH_MAX];
+        struct stat st;
+        snprintf(path, sizeof(path), "%s/%s", launch->config->gpu.device_dir, devices[i]);
+        if (stat(path, &st) == 0 && S_ISCHR(st.st_mode))
+            r = add_device(launch, app, devices[i]);
+    }
+    return r;
+}
+
+static int add_driver(struct launch *launch, size_t app)
+{
+    const char *path = launch->config->gpu.driver_path;
+    struct stat st;
+
+    if (path[0] == '\0' || stat(path, &st) < 0 || !S_ISDIR(st.st_mode))
+        return 0;
+    return add_mount(launch, app, "gantry-gpu-driver", path, DRIVER_TARGET, true);
+}
+
+/* Lets the container see what it was given. Return: 0, LAUNCH_E_REFUSED, -ENOMEM. */
+static int equip(struct launch *launch, const struct gpu_request *request)
+{
+    char words[GPUSET_TEXT_MAX], device[32];
+    int r = 0;
+
+    for (unsigned gpu = 0; r == 0 && gpu < GPUSET_MAX; gpu++) {
+        snprintf(device, sizeof(device), "nvidia%u", gpu);
+        if (gpuset_has(request->given, gpu))
+            r = add_device(launch, request->app, device);
+    }
+    if (r == 0)
+        r = add_common_devices(launch, request->app);
+    if (r == 0)
+        r = add_driver(launch, request->app);
+    gpuset_format(words, request->given);
+    if (r == 0)
+        r = manifest_set_environment(launch->manifest, request->app, VARIABLE, words);
+    return r == 0 ? launch_note(launch, "container %s has GPU %s", request->container, words) : r;
+}
+
+static int give(struct launch *launch, struct requests *requests)
+{
+    gpuset_t present = 0;
+
+    int r = gpus_present(launch->config->gpu.device_dir, &present);
+    if (r == 0)
+        r = gpus_give(launch->gpus, launch, present, requests->list, requests->n, &launch->error);
+    if (r != 0)
+        return settle(launch, r);
+    for (size_t i = 0; r == 0 && i < requests->n; i++)
+        r = equip(launch, &requests->list[i]);
+    if (r != 0)
+        gpus_take_back(launch->gpus, launch);
+    return r;
+}
+
+static int prepare(struct launch *launch)
+{
+    CLEANUP(requests_deinit) struct requests requests = {0};
+
+    int r = read_requests(launch, &requests);
+    if (r != 0 || requests.n == 0)
+        return r;
+    return launch->may_wait ? give(launch, &requests) : LAUNCH_E_WAIT;
+}
+
+static int run(struct launch *launch)
+{
+    if (!gpus_are_in(launch->manifest))
+        return 0;
+    if (!launch->may_wait)
+        return LAUNCH_E_WAIT;
+    return settle(launch, gpus_keep(launch->gpus, launch, &launch->error));
+}
 
 int amend_gpus(struct launch *launch)
 {
-    (void)launch;
-    return 0;
+    if (!launch->is_kubernetes)
+        return 0;
+    return LAUNCH_PREPARES & 1U << launch->cmd.verb ? prepare(launch) : run(launch);
+}
+
+void undo_gpus(struct launch *launch)
+{
+    if (launch->is_kubernetes)
+        gpus_take_back(launch->gpus, launch);
 }

@@ -1,10 +1,169 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/amend/rooms.h"
 
+/*
+ * Gap 10 of the rktnetes notes: hostPID and hostIPC of a pod spec never reach rkt.
+ *
+ * rkt's --ipc=parent does nothing (contract section 2). What shares the host's IPC namespace is a
+ * variable that systemd-nspawn reads. For the same reason a pod that does not ask for it must not
+ * inherit that variable from the kubelet.
+ *
+ * There is nothing of the kind for the pid namespace: only the fly stage1 leaves an app in the
+ * host's. fly is a chroot and no isolation at all, so it is taken for pods that give up isolation
+ * anyway: all of whose containers are privileged. It runs one app, has no network of its own, and
+ * mounts host volumes only, each once.
+ *
+ * Which stage1 a pod runs in is decided by prepare, which namespaces nspawn makes by run-prepared.
+ */
+
+#include <errno.h>
+#include <string.h>
+
+#include "daemon/amend/rooms.h"
 #include "daemon/launch.h"
+
+#define SHARE_IPC "SYSTEMD_NSPAWN_SHARE_NS_IPC"
+/* An older one, which shares IPC and pid and uts namespaces. */
+#define SHARE_ALL "SYSTEMD_NSPAWN_SHARE_SYSTEM"
+
+static bool is_fly(const char *stage1_name)
+{
+    return stage1_name && strstr(stage1_name, "stage1-fly");
+}
+
+static bool is_kvm(const char *stage1_name)
+{
+    return stage1_name && strstr(stage1_name, "stage1-kvm");
+}
+
+static bool are_privileged(const struct podspec *spec)
+{
+    for (size_t i = 0; i < spec->n_containers; i++) {
+        if (!spec->containers[i].privileged)
+            return false;
+    }
+    return true;
+}
+
+static bool is_host_volume(const struct manifest *manifest, const char *name)
+{
+    for (size_t i = 0; i < manifest_n_volumes(manifest); i++) {
+        struct manifest_volume volume = manifest_volume(manifest, i);
+        if (name && volume.name && strcmp(volume.name, name) == 0)
+            return volume.kind && strcmp(volume.kind, "host") == 0;
+    }
+    return false;
+}
+
+static bool is_mounted_before(const struct manifest *manifest, size_t index)
+{
+    const char *name = manifest_mount(manifest, 0, index).volume;
+
+    for (size_t i = 0; i < index; i++) {
+        const char *other = manifest_mount(manifest, 0, i).volume;
+        if (name && other && strcmp(name, other) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* What fly's one app mounts must be of a kind that fly can mount. */
+static bool can_fly_mount(const struct manifest *manifest)
+{
+    for (size_t i = 0; i < manifest_n_mounts(manifest, 0); i++) {
+        if (!is_host_volume(manifest, manifest_mount(manifest, 0, i).volume) ||
+            is_mounted_before(manifest, i))
+            return false;
+    }
+    return true;
+}
+
+/* Return: why the pod cannot run under fly; NULL if it can. */
+static const char *why_not_fly(const struct launch *launch)
+{
+    const struct podspec *spec = launch->spec;
+
+    if (launch->cmd.stage1_name || launch->cmd.has_other_stage1)
+        return "another stage1 is asked for";
+    if (!launch->manifest || manifest_n_apps(launch->manifest) != 1)
+        return "stage1-fly runs pods of one container only";
+    if (!spec->host_network)
+        return "stage1-fly has no network of its own, and hostNetwork is not set";
+    if (!launch->config->namespaces.host_pid_unprivileged && !are_privileged(spec))
+        return "stage1-fly is no isolation, and the container is not privileged "
+               "(HostPIDUnprivileged=no)";
+    if (!can_fly_mount(launch->manifest))
+        return "stage1-fly mounts host volumes only, and each once";
+    return NULL;
+}
+
+/* Unsupported= decides what becomes of a pod that cannot have what it asks for. */
+static int not_to_be_had(struct launch *launch, const char *what, const char *reason)
+{
+    if (launch->config->namespaces.refuse_unsupported)
+        return error_set(&launch->error, LAUNCH_E_REFUSED,
+                         "%s cannot be had: %s (Unsupported=refuse)", what, reason);
+    return launch_note(launch, "warning: %s cannot be had, the pod runs without it: %s", what,
+                       reason);
+}
+
+static int share_pid(struct launch *launch)
+{
+    if (is_fly(launch->cmd.stage1_name))
+        return 0;
+    const char *reason = why_not_fly(launch);
+    if (reason)
+        return not_to_be_had(launch, "hostPID", reason);
+    launch->stage1_name = strdup(launch->config->namespaces.stage1_fly);
+    if (!launch->stage1_name)
+        return -ENOMEM;
+    return launch_note(launch, "hostPID: runs under %s, which is no isolation",
+                       launch->stage1_name);
+}
+
+/* At prepare it is only told what run-prepared will do. fly has the host's IPC namespace anyway. */
+static int promise_ipc(struct launch *launch)
+{
+    if (is_fly(launch->cmd.stage1_name) || launch->stage1_name)
+        return 0;
+    if (is_kvm(launch->cmd.stage1_name))
+        return not_to_be_had(launch, "hostIPC", "stage1-kvm is a machine of its own");
+    return launch_note(launch, "hostIPC: shares the host's IPC namespace");
+}
+
+static int choose_stage1(struct launch *launch)
+{
+    int r = launch->spec->host_pid ? share_pid(launch) : 0;
+
+    return r == 0 && launch->spec->host_ipc ? promise_ipc(launch) : r;
+}
+
+static int set_environment(struct launch *launch)
+{
+    static const char *const variables[] = {SHARE_IPC, SHARE_ALL};
+
+    if (launch->spec->host_ipc)
+        return launch_set_environment(launch, SHARE_IPC, "1");
+    for (size_t i = 0; i < N_ELEMENTS(variables); i++) {
+        if (!launch_get_environment(launch, variables[i]))
+            continue;
+        launch_unset_environment(launch, variables[i]);
+        int r = launch_note(launch, "%s is kept from rkt: the pod has not asked for hostIPC",
+                            variables[i]);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
 
 int amend_namespaces(struct launch *launch)
 {
-    (void)launch;
-    return 0;
+    int r = 0;
+
+    if (!launch->spec)
+        return 0;
+    if (LAUNCH_PREPARES & 1U << launch->cmd.verb)
+        r = choose_stage1(launch);
+    if (r == 0 && (LAUNCH_RUNS & 1U << launch->cmd.verb))
+        r = set_environment(launch);
+    return r;
 }

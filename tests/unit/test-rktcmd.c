@@ -227,6 +227,34 @@ static void the_data_directory_is_found(void **state)
     }
 }
 
+static void a_stage1_is_noticed_however_it_is_named(void **state)
+{
+    static const struct {
+        const char *text, *name;
+        bool has_other;
+    } cases[] = {
+        {"rkt prepare img", NULL, false},
+        {"rkt prepare --stage1-name=n img", "n", false},
+        {"rkt prepare --stage1-url=u img", NULL, true},
+        {"rkt prepare --stage1-path p img", NULL, true},
+        {"rkt run --stage1-hash=h img", NULL, true},
+        {"rkt prepare img --stage1-from-dir=d", NULL, true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+        CLEANUP(rktcmd_deinit) struct rktcmd cmd = RKTCMD_NULL;
+        struct line line;
+        split(&line, cases[i].text);
+        assert_int_equal(rktcmd_parse(&cmd, line.argc, line.argv), 0);
+        assert_int_equal(cmd.has_other_stage1, cases[i].has_other);
+        if (cases[i].name)
+            assert_string_equal(cmd.stage1_name, cases[i].name);
+        else
+            assert_null(cmd.stage1_name);
+    }
+}
+
 static void the_uuid_of_run_prepared_stands_anywhere(void **state)
 {
     static const char *const cases[] = {
@@ -307,6 +335,7 @@ int main(void)
         cmocka_unit_test(a_line_that_cobra_misreads_is_not_understood),
         cmocka_unit_test(the_stage1_is_named_behind_the_verb),
         cmocka_unit_test(the_data_directory_is_found),
+        cmocka_unit_test(a_stage1_is_noticed_however_it_is_named),
         cmocka_unit_test(the_uuid_of_run_prepared_stands_anywhere),
         cmocka_unit_test(volumes_are_taken_apart),
         cmocka_unit_test(what_rkt_would_refuse_is_left_to_it),

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "daemon/rktdir.h"
@@ -190,6 +191,55 @@ static void the_pods_process_is_the_app_or_has_the_apps(void **state)
     assert_int_equal(rktdir_process(scratch->path, U2), RKTDIR_PROCESS_HAS_APPS);
 }
 
+/* What was visited: "UUID text prepared|running" a line. */
+static int note(const struct rktdir_pod *pod, void *userdata)
+{
+    FILE *f = userdata;
+
+    assert_int_equal(pod->length, strlen(pod->manifest));
+    fprintf(f, "%s %s %s\n", pod->uuid, pod->manifest, pod->is_running ? "running" : "prepared");
+    return strcmp(pod->manifest, "stop") == 0 ? 42 : 0;
+}
+
+static int visit_all(const struct scratch *scratch, char **textp)
+{
+    size_t size;
+    FILE *f = open_memstream(textp, &size);
+    int r = rktdir_for_each(scratch->path, note, f);
+
+    fclose(f);
+    return r;
+}
+
+static void pods_that_may_run_or_do_are_visited(void **state)
+{
+    struct scratch *scratch = *state;
+    CLEANUP(freep) char *none = NULL;
+    CLEANUP(freep) char *running = NULL;
+    CLEANUP(freep) char *ended = NULL;
+    CLEANUP(freep) char *stopped = NULL;
+
+    assert_int_equal(visit_all(scratch, &none), 0);
+    assert_string_equal(none, "");
+    make_dir(scratch, "pods/prepared/" U1);
+    make_dir(scratch, "pods/run/" U2);
+    make_dir(scratch, "pods/run/not-a-uuid");
+    make_dir(scratch, "pods/garbage/" U2);
+    make_dir(scratch, "pods/prepared/b4afd7d6-acbc-4c2b-acf3-2777c9f6658e");
+    scratch_write(scratch, "pods/prepared/" U1 "/pod", "one");
+    scratch_write(scratch, "pods/run/" U2 "/pod", "two");
+    CLEANUP(freep) char *path = scratch_path(scratch, "pods/run/" U2);
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_int_equal(flock(fd, LOCK_EX), 0);
+    assert_int_equal(visit_all(scratch, &running), 0);
+    assert_string_equal(running, U1 " one prepared\n" U2 " two running\n");
+    close(fd);
+    assert_int_equal(visit_all(scratch, &ended), 0);
+    assert_string_equal(ended, U1 " one prepared\n");
+    scratch_write(scratch, "pods/prepared/" U1 "/pod", "stop");
+    assert_int_equal(visit_all(scratch, &stopped), 42);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, scratch_setup, scratch_teardown)
@@ -202,6 +252,7 @@ int main(void)
         TEST(the_first_to_fail_ended_the_pod),
         TEST(a_pod_is_found_by_its_process),
         TEST(the_pods_process_is_the_app_or_has_the_apps),
+        TEST(pods_that_may_run_or_do_are_visited),
     };
 
     return cmocka_run_group_tests_name("rktdir", tests, NULL, NULL);
