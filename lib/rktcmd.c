@@ -395,13 +395,13 @@ static int index_of(int argc, char **argv, const char *word)
 }
 
 /* Whether cobra finds the same word, and takes away the same, with another manifest in the line. */
-static bool can_be_replaced(const struct cursor *cursor, const char *word)
+static bool can_be_replaced(const struct cursor *cursor)
 {
     const struct rktcmd *cmd = cursor->cmd;
 
-    if (cmd->argv[cursor->word_at] != word)
+    if (cursor->word_at != cmd->word_at)
         return false;
-    return cmd->manifest_at > cursor->word_at ||
+    return cmd->manifest_at > cmd->word_at ||
            (cmd->pod_manifest[0] != '-' && !strchr(cmd->pod_manifest, '"'));
 }
 
@@ -422,7 +422,7 @@ int rktcmd_parse(struct rktcmd *cmd, int argc, char **argv)
         cmd->verb = RKTCMD_OTHER;
     if (cmd->pod_manifest && cmd->pod_manifest[0] == '\0')
         cmd->pod_manifest = NULL;
-    if (cmd->verb != RKTCMD_OTHER && cmd->pod_manifest && !can_be_replaced(&cursor, word))
+    if (cmd->verb != RKTCMD_OTHER && cmd->pod_manifest && !can_be_replaced(&cursor))
         return RKTCMD_E_USAGE;
     return r;
 }
