@@ -217,6 +217,8 @@ static void serve_a_full_node(void)
         json_object_set_new(pod, "fromTheFuture", json_pack("{s:[i, n, f]}", "a", 1, 1e300));
         json_array_append_new(pods, pod);
     }
+    /* and a plain one, which asks for nothing that the manifest has not */
+    json_object_set_new(json_array_get(pods, 4999), "spec", json_pack("{s:[]}", "containers"));
     kubelet_serves_pods(pods);
 }
 
