@@ -23,6 +23,8 @@ struct node {
     struct bus *bus;
     struct kubelet *kubelet;
     struct removals *removals;
+    struct mounts *mounts;
+    char *run_dir; /* where the state is; absolute */
 
     size_t n_launches;  /* under way */
     size_t n_attaching; /* rkt pods of the last daemon that are not yet taken up */
