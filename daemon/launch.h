@@ -14,6 +14,7 @@
 #include "lib/config.h"
 #include "lib/life.h"
 #include "lib/manifest.h"
+#include "lib/pathwalk.h"
 #include "lib/podspec.h"
 #include "lib/rktcmd.h"
 
@@ -87,8 +88,9 @@ struct launch {
     struct subpath
         *subpaths; /* volumes of which an app is to see only a part; for the subpath room */
     size_t n_subpaths;
-    char *binds;        /* the key of the mounts that were made for it, daemon/binds.h; or NULL */
-    char *stage1_name;  /* another stage1 than the command line's; NULL: as it was */
+    char *binds; /* the key of the mounts that were made for it, daemon/binds.h; or NULL */
+    struct pathwalk_made made_files; /* for hostPaths; the hosttype room's undo takes them back */
+    char *stage1_name;               /* another stage1 than the command line's; NULL: as it was */
     char **environment; /* "NAME=value", ended by NULL: what rkt's has besides; NULL: nothing */
     size_t n_environment;
     bool is_binding;  /* its answer must not be lost by gantryd: the next back-off rests on it */

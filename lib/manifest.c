@@ -178,6 +178,66 @@ struct manifest_volume manifest_volume(const struct manifest *manifest, size_t i
     };
 }
 
+size_t manifest_find_volume(const struct manifest *manifest, const char *name)
+{
+    for (size_t i = 0; i < manifest_n_volumes(manifest); i++) {
+        const char *found = string_member(volume_entry(manifest, i), "name");
+        if (found && strcmp(found, name) == 0)
+            return i;
+    }
+    return MANIFEST_NONE;
+}
+
+/* What a volume is: without its name, and with the readOnly that a missing one means. */
+static json_t *volume_body(const struct manifest *manifest, size_t index)
+{
+    json_t *body = json_copy(volume_entry(manifest, index));
+
+    json_object_del(body, "name");
+    json_object_set_new(body, "readOnly", json_boolean(manifest_volume(manifest, index).read_only));
+    return body;
+}
+
+bool manifest_volumes_are_alike(const struct manifest *manifest, size_t a, size_t b)
+{
+    const char *source_a = manifest_volume(manifest, a).source;
+    const char *source_b = manifest_volume(manifest, b).source;
+
+    /* soon told, mostly */
+    if (source_a && source_b && strcmp(source_a, source_b) != 0)
+        return false;
+    json_t *body_a = volume_body(manifest, a), *body_b = volume_body(manifest, b);
+    bool alike = json_equal(body_a, body_b);
+
+    json_decref(body_a);
+    json_decref(body_b);
+    return alike;
+}
+
+static size_t n_named(const json_t *list, const char *key, const char *name)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *found = string_member(json_array_get(list, i), key);
+        n += found && strcmp(found, name) == 0;
+    }
+    return n;
+}
+
+size_t manifest_n_uses(const struct manifest *manifest, const char *volume)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < manifest_n_apps(manifest); i++) {
+        const json_t *entry = app_entry(manifest, i);
+        const json_t *points = json_object_get(json_object_get(entry, "app"), "mountPoints");
+        n += n_named(points, "name", volume);
+        n += n_named(json_object_get(entry, "mounts"), "volume", volume);
+    }
+    return n;
+}
+
 /* A list of the app that is inside the app. */
 static json_t *app_list(const struct manifest *manifest, size_t app, const char *key)
 {
@@ -341,6 +401,11 @@ int manifest_add_mount(struct manifest *manifest, size_t app, const char *volume
     json_t *inner = json_object_get(app_entry(manifest, app), "app");
 
     return edited(manifest, json_array_append_new(list_of(inner, "mountPoints"), entry));
+}
+
+int manifest_remove_mount(struct manifest *manifest, size_t app, size_t index)
+{
+    return edited(manifest, json_array_remove(app_list(manifest, app, "mountPoints"), index));
 }
 
 int manifest_set_environment(struct manifest *manifest, size_t app, const char *name,

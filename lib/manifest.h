@@ -87,6 +87,16 @@ struct manifest_volume {
 size_t manifest_n_volumes(const struct manifest *manifest);
 struct manifest_volume manifest_volume(const struct manifest *manifest, size_t index);
 
+/* Return: the index of the first volume of that name; MANIFEST_NONE. */
+#define MANIFEST_NONE ((size_t)-1)
+size_t manifest_find_volume(const struct manifest *manifest, const char *name);
+
+/* Whether two volumes are the same but for their names. */
+bool manifest_volumes_are_alike(const struct manifest *manifest, size_t a, size_t b);
+
+/* How many mount points, and mounts, of the apps go by that name. */
+size_t manifest_n_uses(const struct manifest *manifest, const char *volume);
+
 /* Where an app sees a volume. The kubelet gives a mount point the name of its volume. */
 struct manifest_mount {
     const char *volume; /* NULL if missing */
@@ -139,6 +149,7 @@ int manifest_set_mount_read_only(struct manifest *manifest, size_t app, size_t i
                                  bool read_only);
 int manifest_add_mount(struct manifest *manifest, size_t app, const char *volume, const char *path,
                        bool read_only);
+int manifest_remove_mount(struct manifest *manifest, size_t app, size_t index);
 
 int manifest_set_environment(struct manifest *manifest, size_t app, const char *name,
                              const char *value);

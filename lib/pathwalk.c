@@ -45,6 +45,7 @@ struct walk {
                                 slashes before it do not count */
     unsigned n_links;
     bool making;
+    bool is_for_file; /* the end of the path is to be a file, and it alone is made */
 };
 
 static int refuse(struct walk *walk, const char *reason)
@@ -205,7 +206,7 @@ static int follow(struct walk *walk, int link_fd, const struct stat *link, bool 
     return target[0] == '/' ? start_at_root(walk) : 0;
 }
 
-/* Notes a folder that was just made. Consumes nothing. */
+/* Notes what was just made. Consumes nothing. */
 static int remember(struct pathwalk_made *made, int parent_fd, const char *name,
                     const struct stat *st)
 {
@@ -220,6 +221,7 @@ static int remember(struct pathwalk_made *made, int parent_fd, const char *name,
         .name = strdup(name),
         .dev = st->st_dev,
         .ino = st->st_ino,
+        .is_file = S_ISREG(st->st_mode),
     };
     if (folder.parent_fd < 0 || !folder.name) {
         int r = folder.name ? -errno : -ENOMEM;
@@ -260,6 +262,39 @@ static int enter_made(struct walk *walk, const char *name)
     return r;
 }
 
+/* The same for the new file, but for stepping in. Consumes nothing. */
+static int finish_file(struct walk *walk, const char *name, int fd)
+{
+    const struct pathwalk_rules *rules = walk->rules;
+    int parent_fd = top(walk)->fd;
+    struct stat st;
+
+    if (fstat(fd, &st) < 0)
+        return refuse(walk, strerror(errno));
+    int r = remember(walk->made, parent_fd, name, &st);
+    if (r < 0) {
+        unlinkat(parent_fd, name, 0);
+        return r == -ENOMEM ? r : refuse(walk, strerror(-r));
+    }
+    if (fchown(fd, rules->uid, rules->gid) < 0 || fchmod(fd, rules->mode) < 0)
+        return refuse(walk, strerror(errno));
+    return 0;
+}
+
+/* Return: as enter_made(). */
+static int make_file(struct walk *walk, const char *name)
+{
+    if (*walk->rest != '\0')
+        return error_set(walk->error, PATHWALK_E_REFUSED, "%s: %s", walk->text, strerror(ENOENT));
+
+    CLEANUP(fd_closep)
+    int fd =
+        openat(top(walk)->fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return errno == EEXIST || errno == ENOENT ? -EAGAIN : refuse(walk, strerror(errno));
+    return finish_file(walk, name, fd);
+}
+
 /* Makes the component that is missing. Return: as enter_made(). */
 static int make(struct walk *walk, const char *name, bool in_link)
 {
@@ -271,7 +306,10 @@ static int make(struct walk *walk, const char *name, bool in_link)
     if (r != 0)
         return r;
     if (denied || text_is_denied(walk))
-        return refuse(walk, "no folder is ever made there (Deny=)");
+        return refuse(walk, walk->is_for_file ? "no file is ever made there (Deny=)"
+                                              : "no folder is ever made there (Deny=)");
+    if (walk->is_for_file)
+        return make_file(walk, name);
     if (mkdirat(top(walk)->fd, name, 0700) < 0) {
         /* EEXIST: another launch was quicker. ENOENT: another one has taken its folder back. */
         if (errno == EEXIST || errno == ENOENT)
@@ -358,10 +396,10 @@ static int walk_path(struct walk *walk, const char *path)
     return r;
 }
 
-static int attempt(const struct pathwalk_rules *rules, const char *path, struct pathwalk_made *made,
-                   struct error *error)
+static int attempt(const struct pathwalk_rules *rules, const char *path, bool is_for_file,
+                   struct pathwalk_made *made, struct error *error)
 {
-    struct walk walk = {.rules = rules, .made = made, .error = error};
+    struct walk walk = {.rules = rules, .made = made, .error = error, .is_for_file = is_for_file};
 
     int r = find_denied(&walk);
     if (r == 0)
@@ -370,8 +408,8 @@ static int attempt(const struct pathwalk_rules *rules, const char *path, struct 
     return r;
 }
 
-int pathwalk_make(const struct pathwalk_rules *rules, const char *path, struct pathwalk_made *made,
-                  struct error *error)
+static int make_path(const struct pathwalk_rules *rules, const char *path, bool is_for_file,
+                     struct pathwalk_made *made, struct error *error)
 {
     int r = -EAGAIN;
 
@@ -381,10 +419,33 @@ int pathwalk_make(const struct pathwalk_rules *rules, const char *path, struct p
         return error_set(error, PATHWALK_E_REFUSED, "longer than %d bytes", PATH_MAX - 1);
 
     for (unsigned i = 0; r == -EAGAIN && i < ATTEMPTS_MAX; i++)
-        r = attempt(rules, path, made, error);
+        r = attempt(rules, path, is_for_file, made, error);
     if (r == -EAGAIN)
         return error_set(error, PATHWALK_E_REFUSED, "its folders are being removed meanwhile");
     return r;
+}
+
+int pathwalk_make(const struct pathwalk_rules *rules, const char *path, struct pathwalk_made *made,
+                  struct error *error)
+{
+    return make_path(rules, path, false, made, error);
+}
+
+int pathwalk_make_file(const struct pathwalk_rules *rules, const char *path,
+                       struct pathwalk_made *made, struct error *error)
+{
+    return make_path(rules, path, true, made, error);
+}
+
+/* A file has no unlinking that fails if it is not empty. */
+static void take_back(const struct pathwalk_folder *folder, const struct stat *st)
+{
+    if (st->st_dev != folder->dev || st->st_ino != folder->ino)
+        return;
+    if (!folder->is_file)
+        unlinkat(folder->parent_fd, folder->name, AT_REMOVEDIR);
+    else if (st->st_size == 0)
+        unlinkat(folder->parent_fd, folder->name, 0);
 }
 
 void pathwalk_undo(struct pathwalk_made *made)
@@ -392,9 +453,8 @@ void pathwalk_undo(struct pathwalk_made *made)
     while (made->n_folders > 0) {
         struct pathwalk_folder *folder = &made->folders[--made->n_folders];
         struct stat st;
-        if (fstatat(folder->parent_fd, folder->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-            st.st_dev == folder->dev && st.st_ino == folder->ino)
-            unlinkat(folder->parent_fd, folder->name, AT_REMOVEDIR);
+        if (fstatat(folder->parent_fd, folder->name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+            take_back(folder, &st);
         fd_close(folder->parent_fd);
         free(folder->name);
     }

@@ -27,19 +27,20 @@
 struct pathwalk_rules {
     int root_fd;             /* the folder that "/" means; borrowed */
     uid_t root_uid;          /* whom to trust: 0 but in tests */
-    mode_t mode;             /* of the folders that are made, whatever the umask */
+    mode_t mode;             /* of what is made, whatever the umask */
     uid_t uid;               /* their owner */
     gid_t gid;               /* their group */
     const char *const *deny; /* absolute paths, ended by NULL: nothing is made in or below them */
 };
 
-/* The folders that a walk has made, so that they can be taken back. */
+/* The folders and files that a walk has made, so that they can be taken back. */
 struct pathwalk_made {
     struct pathwalk_folder {
         int parent_fd;
         char *name;
         dev_t dev;
         ino_t ino;
+        bool is_file;
     } * folders;
     size_t n_folders;
 };
@@ -57,9 +58,14 @@ enum {
 int pathwalk_make(const struct pathwalk_rules *rules, const char *path, struct pathwalk_made *made,
                   struct error *error);
 
-/* Removes the folders of `made` again, the last one first. One that is not empty any more, or is no
- * longer the one that was made, stays. */
+/* Makes `path` an empty file, with the mode of the rules; its folder has to be there. The rest is
+ * as with pathwalk_make(). */
+int pathwalk_make_file(const struct pathwalk_rules *rules, const char *path,
+                       struct pathwalk_made *made, struct error *error);
+
+/* Removes what was made again, the last one first. What is not empty any more, or is no longer the
+ * one that was made, stays. */
 void pathwalk_undo(struct pathwalk_made *made);
 
-/* Forgets what was made; the folders stay. */
+/* Forgets what was made; it stays. */
 void pathwalk_made_deinit(struct pathwalk_made *made);

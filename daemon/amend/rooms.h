@@ -16,13 +16,15 @@ int amend_volumes(struct launch *launch);
 
 /* Sees that a hostPath is what its type says. */
 int amend_hosttype(struct launch *launch);
+/* Takes back the files that it has made. */
+void undo_hosttype(struct launch *launch);
 
 /* Makes the host directories that a pod's volumes name and that do not exist. */
 int amend_hostpath(struct launch *launch);
 
 /* Has an app see the part of a volume that its subPath names, and nothing else. */
 int amend_subpath(struct launch *launch);
-void amend_subpath_undo(struct launch *launch);
+void undo_subpath(struct launch *launch);
 
 /* Writes capabilities as rkt takes them. */
 int amend_capabilities(struct launch *launch);

@@ -27,17 +27,6 @@ static int refuse(struct launch *launch, const struct subpath *subpath, const ch
                      subpath->volume, subpath->path, reason);
 }
 
-/* Return: the index of the volume in the manifest, or how many there are. */
-static size_t find_volume(const struct manifest *manifest, const char *name)
-{
-    size_t i = 0, n = manifest_n_volumes(manifest);
-
-    while (i < n && (!manifest_volume(manifest, i).name ||
-                     strcmp(manifest_volume(manifest, i).name, name) != 0))
-        i++;
-    return i;
-}
-
 /* Opens what the app is to see. Return: 0 and an fd, LAUNCH_E_REFUSED. */
 static int open_subpath(struct launch *launch, const struct subpath *subpath, const char *root,
                         int *fdp, bool *madep)
@@ -56,14 +45,13 @@ static int open_subpath(struct launch *launch, const struct subpath *subpath, co
 static int mount_one(struct launch *launch, size_t number)
 {
     const struct subpath *subpath = &launch->subpaths[number];
-    size_t index = find_volume(launch->manifest, subpath->volume);
+    size_t index = manifest_find_volume(launch->manifest, subpath->volume);
     CLEANUP(fd_closep) int fd = -1;
     CLEANUP(freep) char *path = NULL;
     bool made;
 
-    const char *root = index < manifest_n_volumes(launch->manifest)
-                           ? manifest_volume(launch->manifest, index).source
-                           : NULL;
+    const char *root =
+        index != MANIFEST_NONE ? manifest_volume(launch->manifest, index).source : NULL;
     if (!root)
         return refuse(launch, subpath, "the volume is none of the host's");
     int r = open_subpath(launch, subpath, root, &fd, &made);
@@ -94,13 +82,13 @@ int amend_subpath(struct launch *launch)
         return LAUNCH_E_WAIT;
     int r = mount_all(launch);
     if (r != 0)
-        amend_subpath_undo(launch);
+        undo_subpath(launch);
     return r < 0 ? error_set(&launch->error, LAUNCH_E_REFUSED, "subPaths cannot be mounted: %s",
                              strerror(-r))
                  : r;
 }
 
-void amend_subpath_undo(struct launch *launch)
+void undo_subpath(struct launch *launch)
 {
     if (!launch->binds)
         return;

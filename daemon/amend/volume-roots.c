@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The root of a volume is known from the manifest: the source of a mount is the root with the
+ * mount's subPath behind it. Which volumes of the manifest can be meant by a mount of the spec:
+ *
+ *   kubelet 1.9   the one that the mount point at the mount's path names, by a UUID
+ *   kubelet 1.3   those with the name that the spec has for it, of which the mount means one
+ *
+ * In the second case a root can be guessed wrong (of /r/a/x and /r/x the subPaths a/x and x give
+ * /r, but so does x of /r/a/x give /r/a). So the one is taken that explains most of the volume's
+ * mounts, the one that the spec itself tells first.
+ *
+ * What the manifest knows nothing of is where the kubelet has it: at its host path, or in the
+ * kubelet's folder for volumes of its type.
+ */
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "daemon/amend/volumes.h"
+#include "lib/path.h"
+
+const struct podspec_mount *spec_mounts_next(struct spec_mounts *mounts)
+{
+    const struct launch *launch = mounts->launch;
+
+    while (mounts->app < manifest_n_apps(launch->manifest)) {
+        const char *container = manifest_app(launch->manifest, mounts->app).container;
+        mounts->container = container ? podspec_container(launch->spec, container) : NULL;
+        if (mounts->container && mounts->n_visited < mounts->container->n_mounts)
+            return &mounts->container->mounts[mounts->n_visited++];
+        mounts->app++;
+        mounts->n_visited = 0;
+    }
+    return NULL;
+}
+
+bool subpath_is_part(const char *subpath)
+{
+    size_t length;
+
+    return path_component(&subpath, &length) != NULL;
+}
+
+bool source_is_kubelets_subpath(const char *source)
+{
+    return strstr(source, "/volume-subpaths/") != NULL;
+}
+
+static bool is_mounted_at(const struct manifest *manifest, size_t app, const char *volume,
+                          const char *path)
+{
+    for (size_t i = 0; i < manifest_n_mounts(manifest, app); i++) {
+        struct manifest_mount mount = manifest_mount(manifest, app, i);
+        if (mount.volume && mount.path && strcmp(mount.volume, volume) == 0 &&
+            path_equals(mount.path, path))
+            return true;
+    }
+    return false;
+}
+
+/* Whether the volume of the manifest can be what a mount of the spec means. Return: its source, or
+ * NULL. */
+static const char *meant_source(const struct manifest *manifest, size_t index, size_t app,
+                                const struct podspec_mount *mount)
+{
+    struct manifest_volume volume = manifest_volume(manifest, index);
+
+    if (!volume.name || !volume.source || source_is_kubelets_subpath(volume.source))
+        return NULL;
+    if (strcmp(volume.name, mount->volume) != 0 &&
+        !is_mounted_at(manifest, app, volume.name, mount->path))
+        return NULL;
+    return volume.source;
+}
+
+static bool explains(const char *root, const struct manifest *manifest, size_t app,
+                     const struct podspec_mount *mount)
+{
+    for (size_t i = 0; i < manifest_n_volumes(manifest); i++) {
+        const char *source = meant_source(manifest, i, app, mount);
+        const char *part = source ? path_below(source, root) : NULL;
+        if (part && path_equals(part, mount->subpath))
+            return true;
+    }
+    return false;
+}
+
+/* The volume's mounts that a root explains. */
+static size_t n_explained(const char *root, const struct launch *launch, const char *volume)
+{
+    struct spec_mounts mounts = {.launch = launch};
+    const struct podspec_mount *mount;
+    size_t n = 0;
+
+    while ((mount = spec_mounts_next(&mounts)))
+        n += strcmp(mount->volume, volume) == 0 &&
+             explains(root, launch->manifest, mounts.app, mount);
+    return n;
+}
+
+struct best {
+    char *root;
+    size_t n_explained;
+};
+
+/* Consumes `root`. */
+static void consider(struct best *best, char *root, const struct launch *launch, const char *volume)
+{
+    size_t n = n_explained(root, launch, volume);
+
+    if (n <= best->n_explained) {
+        free(root);
+        return;
+    }
+    free(best->root);
+    *best = (struct best){root, n};
+}
+
+/* The roots that one mount allows. Return: as volume_roots_find(). */
+static int consider_mount(struct best *best, const struct launch *launch, size_t app,
+                          const struct podspec_mount *mount)
+{
+    for (size_t i = 0; i < manifest_n_volumes(launch->manifest); i++) {
+        const char *source = meant_source(launch->manifest, i, app, mount);
+        size_t length = source ? path_before(source, mount->subpath) : PATH_NONE;
+        if (length == PATH_NONE)
+            continue;
+        char *root = length > 0 ? strndup(source, length) : strdup("/");
+        if (!root)
+            return -ENOMEM;
+        consider(best, root, launch, mount->volume);
+    }
+    return 0;
+}
+
+static int find_in_manifest(struct best *best, const struct launch *launch, const char *volume)
+{
+    struct spec_mounts mounts = {.launch = launch};
+    const struct podspec_mount *mount;
+    int r = 0;
+
+    /* All of a volume's mounts have the same root: the first that allows any will do. */
+    while (r == 0 && best->n_explained == 0 && (mount = spec_mounts_next(&mounts))) {
+        if (strcmp(mount->volume, volume) == 0)
+            r = consider_mount(best, launch, mounts.app, mount);
+    }
+    return r;
+}
+
+static const char *const plugins[] = {
+    [PODSPEC_VOLUME_EMPTY_DIR] = "empty-dir",  [PODSPEC_VOLUME_SECRET] = "secret",
+    [PODSPEC_VOLUME_CONFIG_MAP] = "configmap", [PODSPEC_VOLUME_DOWNWARD_API] = "downward-api",
+    [PODSPEC_VOLUME_PROJECTED] = "projected",
+};
+
+/* Where the spec says that the volume is. Return: 0, and a string to free() or NULL; -ENOMEM. */
+static int find_in_spec(char **pathp, const struct launch *launch, const char *name)
+{
+    const struct podspec_volume *volume = podspec_volume(launch->spec, name);
+    const char *plugin =
+        volume && volume->type < N_ELEMENTS(plugins) ? plugins[volume->type] : NULL;
+    int n = 0;
+
+    *pathp = NULL;
+    if (volume && volume->host_path)
+        n = asprintf(pathp, "%s", volume->host_path);
+    else if (plugin)
+        n = asprintf(pathp, "%s/pods/%s/volumes/kubernetes.io~%s/%s",
+                     launch->config->kubelet.root_dir, launch->identity.uid, plugin, name);
+    return n < 0 ? -ENOMEM : 0;
+}
+
+/* Whether what the spec says may be believed although the manifest does not know of it: a host path
+ * may be made yet, a folder of the kubelet's is there or nothing is. Return: 1, 0, LAUNCH_E_WAIT.
+ */
+static int is_believed(const char *path, const struct launch *launch, const char *name)
+{
+    struct stat st;
+
+    if (podspec_volume(launch->spec, name)->type == PODSPEC_VOLUME_HOST_PATH)
+        return 0;
+    if (!launch->may_wait)
+        return LAUNCH_E_WAIT;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode) ? 0 : -ENOENT;
+}
+
+static int find_root(char **rootp, const struct launch *launch, const char *volume)
+{
+    CLEANUP(freep) char *told = NULL;
+    struct best best = {0};
+
+    int r = find_in_spec(&told, launch, volume);
+    if (r < 0)
+        return r;
+    if (told && n_explained(told, launch, volume) > 0) {
+        *rootp = told;
+        told = NULL;
+        return 0;
+    }
+    r = find_in_manifest(&best, launch, volume);
+    *rootp = best.root;
+    if (r < 0 || best.root || !told)
+        return r;
+
+    r = is_believed(told, launch, volume);
+    if (r == 0) {
+        *rootp = told;
+        told = NULL;
+    }
+    return r == -ENOENT ? 0 : r;
+}
+
+static const struct volume_root *known(const struct volume_roots *roots, const char *volume)
+{
+    for (size_t i = 0; i < roots->n; i++) {
+        if (strcmp(roots->list[i].volume, volume) == 0)
+            return &roots->list[i];
+    }
+    return NULL;
+}
+
+int volume_roots_find(struct volume_roots *roots, const struct launch *launch)
+{
+    struct spec_mounts mounts = {.launch = launch};
+    const struct podspec_mount *mount;
+    int r = 0;
+
+    while (r == 0 && (mount = spec_mounts_next(&mounts))) {
+        if (known(roots, mount->volume))
+            continue;
+        struct volume_root *list = reallocarray(roots->list, roots->n + 1, sizeof(*list));
+        if (!list)
+            return -ENOMEM;
+        roots->list = list;
+        struct volume_root *root = &list[roots->n++];
+        *root = (struct volume_root){.volume = mount->volume};
+        r = find_root(&root->path, launch, mount->volume);
+    }
+    return r;
+}
+
+void volume_roots_deinit(struct volume_roots *roots)
+{
+    for (size_t i = 0; i < roots->n; i++)
+        free(roots->list[i].path);
+    free(roots->list);
+}
+
+const char *volume_roots_get(const struct volume_roots *roots, const char *volume)
+{
+    const struct volume_root *root = known(roots, volume);
+
+    return root ? root->path : NULL;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * What the three files of the room `volumes` share.
+ */
+
+#include "daemon/launch.h"
+
+/* One after the other, the mounts of the pod spec whose containers are apps of the manifest.
+ * Begins as {.launch = launch}. */
+struct spec_mounts {
+    const struct launch *launch;
+    const struct podspec_container *container; /* the one whose mounts are visited */
+    size_t app;                                /* its index in the manifest */
+    size_t n_visited;                          /* of its mounts */
+};
+
+/* Return: the next one, NULL after the last. */
+const struct podspec_mount *spec_mounts_next(struct spec_mounts *mounts);
+
+/* Whether the subPath names anything but the volume itself. */
+bool subpath_is_part(const char *subpath);
+
+/* Whether the kubelet itself sees to the subPath of a mount with that source (1.7.14, 1.8.9, 1.9.4
+ * and later do). */
+bool source_is_kubelets_subpath(const char *source);
+
+/* Where on the host the volumes of the pod spec are. */
+struct volume_roots {
+    struct volume_root {
+        const char *volume; /* the spec's name of it, borrowed */
+        char *path;         /* NULL: it cannot be found */
+    } * list;
+    size_t n;
+};
+
+/* Finds the roots of all volumes that the apps mount. To be called before the manifest is edited.
+ * Return: 0; LAUNCH_E_WAIT if it has to look for folders; -ENOMEM. */
+int volume_roots_find(struct volume_roots *roots, const struct launch *launch);
+void volume_roots_deinit(struct volume_roots *roots);
+/* Return: borrowed, or NULL. */
+const char *volume_roots_get(const struct volume_roots *roots, const char *volume);
+
+/* Names of volumes, owned. */
+struct volume_names {
+    char **list;
+    size_t n;
+};
+
+/* Gives each volume of the manifest a name of its own. The names that stood for several, and those
+ * that were given in their place, are added to `doubtful`: which mount point was meant to have
+ * which of them, the manifest alone does not tell for certain. Return: 0 or -ENOMEM. */
+int volume_names_repair(struct launch *launch, struct volume_names *doubtful);
+void volume_names_deinit(struct volume_names *names);
+bool volume_names_have(const struct volume_names *names, const char *name);
+
+/* Makes a name that no volume has: "NAME-2". Return: 0 and a string to free(), or -ENOMEM. */
+int volume_names_make(char **namep, const struct manifest *manifest, const char *name);

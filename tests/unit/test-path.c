@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/unit/unit.h"
+
+#include "lib/path.h"
+
+static void the_same_components_are_the_same_path(void **state)
+{
+    static const struct {
+        const char *a, *b;
+        bool equals;
+    } rows[] = {
+        {"/a/b", "/a/b", true},   {"/a/b/", "//a///b", true}, {"a/b", "/a/./b/.", true},
+        {"/", "", true},          {".", "/", true},           {"/a/b", "/a", false},
+        {"/a", "/a/b", false},    {"/a/b", "/a/c", false},    {"/a/bc", "/a/b", false},
+        {"/a/../b", "/b", false}, {"/..", "/.", false},       {"/a/.b", "/a/b", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+        assert_int_equal(path_equals(rows[i].a, rows[i].b), rows[i].equals);
+        assert_int_equal(path_equals(rows[i].b, rows[i].a), rows[i].equals);
+    }
+}
+
+static void what_lies_below(void **state)
+{
+    (void)state;
+    assert_string_equal(path_below("/a/b/c", "/a//"), "/b/c");
+    assert_string_equal(path_below("/a/b", "/"), "/a/b");
+    assert_string_equal(path_below("/a/b", "/a/b"), "");
+    assert_null(path_below("/ab/c", "/a"));
+    assert_null(path_below("/a", "/a/b"));
+}
+
+static void what_stands_before_an_end(void **state)
+{
+    (void)state;
+    assert_int_equal(path_before("/a/b/c", "b/c"), 2);
+    assert_int_equal(path_before("/a//b/c/", "/b//c"), 2);
+    assert_int_equal(path_before("/a/b", "a/b"), 0);
+    assert_int_equal(path_before("/a/b", ""), 4);
+    assert_int_equal(path_before("/a/b", "xb"), PATH_NONE);
+    assert_int_equal(path_before("/ab", "b"), PATH_NONE);
+    assert_int_equal(path_before("/b", "a/b"), PATH_NONE);
+    assert_int_equal(path_before("/a/x", "../x"), PATH_NONE);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_same_components_are_the_same_path),
+        cmocka_unit_test(what_lies_below),
+        cmocka_unit_test(what_stands_before_an_end),
+    };
+
+    return cmocka_run_group_tests_name("path", tests, NULL, NULL);
+}
