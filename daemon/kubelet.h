@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The kubelet as a source: its /pods knows what a pod manifest does not say. The only file that
- * knows HTTP.
+ * The kubelet as a source: its /pods knows what a pod manifest does not say. HTTP is
+ * spoken by a program of its own, daemon/kubelet-pods.c.
  *
  * It is asked once for all that want to know at the same time. A launch that comes while an answer
  * is under way shares it if its pod is in it, and else has another one fetched, once: the kubelet
@@ -21,12 +21,13 @@ struct kubelet;
 /* Return: NULL without memory. */
 struct kubelet *kubelet_new(uv_loop_t *loop, struct events *events);
 
-/* Called once, from the loop, never before kubelet_ask() has returned. `spec` is borrowed; NULL:
+/* Called once, from the loop, perhaps before kubelet_ask() has returned. `spec` is borrowed; NULL:
  * the kubelet does not know the pod, or cannot be asked, and then `reason` says why. */
 typedef void kubelet_answer_fn(void *userdata, struct podspec *spec, const char *reason);
 
 /* Asks for a pod; what [Kubelet] of `config` says holds for a fetch that begins with this. That it
- * cannot be asked is told as MESSAGE_KUBELET, and so is that it can be again. */
+ * cannot be asked is told as MESSAGE_KUBELET, that it can be again as MESSAGE_KUBELET_BACK. For a
+ * second after a fetch that failed the same reason is the answer, without another one. */
 void kubelet_ask(struct kubelet *kubelet, struct config *config, const char *uid,
                  kubelet_answer_fn *answer, void *userdata);
 

@@ -244,7 +244,10 @@ static void walk_on(struct launch *launch)
 
 void launch_consulted(struct launch *launch, const char *reason)
 {
-    if (!reason || !launch->config->kubelet.required) {
+    /* What is prepared may run, though the kubelet be gone for the moment: a pod that stays
+     * prepared would be launched anew at each sync (contract section 4). */
+    if (!reason || !launch->config->kubelet.required ||
+        !(LAUNCH_PREPARES & 1U << launch->cmd.verb)) {
         walk_on(launch);
         return;
     }

@@ -143,7 +143,8 @@ int launch_set_environment(struct launch *launch, const char *name, const char *
 /* Whom the launch is for, in words: "pod default/web". Borrowed from `buffer`. */
 const char *launch_subject(const struct launch *launch, char *buffer, size_t size);
 
-/* Goes on after launch->consult: `reason` says why launch->spec could not be had, or is NULL. */
+/* Goes on after launch->consult: `reason` says why launch->spec could not be had, or is NULL. With
+ * Required=yes that refuses it, but never a run-prepared. */
 void launch_consulted(struct launch *launch, const char *reason);
 
 /* Leads the launch through the rooms, then calls `done`: before this returns, if no room on the way

@@ -19,6 +19,8 @@ static const struct message_info messages[N_MESSAGES] = {
     [MESSAGE_BUS] = {"a434afdbe7d143b59f97272f0dc213e1", "bus", LOG_WARNING},
     [MESSAGE_CLIENT] = {"b34c0349057149b59dd0666e921f3ba1", "client", LOG_WARNING},
     [MESSAGE_CONFIG] = {"673d4ad64e4e4b738ba9ca1d2873643e", "config", LOG_NOTICE},
+    [MESSAGE_KUBELET] = {"431ab267e4774a70a71f16ecba0ab590", "kubelet", LOG_WARNING},
+    [MESSAGE_KUBELET_BACK] = {"6326fa1b21c74ddcb5485bcdb6b7fab7", "answers", LOG_INFO},
     [MESSAGE_FAULT] = {"e53ddf3948514519a337a22234a7c808", "fault", LOG_WARNING},
 };
 

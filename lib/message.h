@@ -7,21 +7,23 @@
  */
 
 enum message {
-    MESSAGE_LAUNCH,      /* a launch goes to rkt; what each room changed */
-    MESSAGE_REFUSAL,     /* a room refused a launch */
-    MESSAGE_BACKOFF,     /* a prepare came before its back-off was over */
-    MESSAGE_START,       /* a rkt pod begins to run */
-    MESSAGE_EXIT,        /* a rkt pod has ended */
-    MESSAGE_RELEASE,     /* a back-off is over */
-    MESSAGE_RESET,       /* the operator ended a back-off */
-    MESSAGE_FORGET,      /* a pod is known no longer */
-    MESSAGE_UNREACHABLE, /* the drop-in could not ask gantryd */
-    MESSAGE_UNCLEAR,     /* a launch was not understood, and went to rkt untouched */
-    MESSAGE_STATE,       /* a state file could not be read or written */
-    MESSAGE_BUS,         /* systemd could not be asked over D-Bus */
-    MESSAGE_CLIENT,      /* a client was turned away or cut off */
-    MESSAGE_CONFIG,      /* the configuration was read again */
-    MESSAGE_FAULT,       /* something in the configuration is not as it should be */
+    MESSAGE_LAUNCH,       /* a launch goes to rkt; what each room changed */
+    MESSAGE_REFUSAL,      /* a room refused a launch */
+    MESSAGE_BACKOFF,      /* a prepare came before its back-off was over */
+    MESSAGE_START,        /* a rkt pod begins to run */
+    MESSAGE_EXIT,         /* a rkt pod has ended */
+    MESSAGE_RELEASE,      /* a back-off is over */
+    MESSAGE_RESET,        /* the operator ended a back-off */
+    MESSAGE_FORGET,       /* a pod is known no longer */
+    MESSAGE_UNREACHABLE,  /* the drop-in could not ask gantryd */
+    MESSAGE_UNCLEAR,      /* a launch was not understood, and went to rkt untouched */
+    MESSAGE_STATE,        /* a state file could not be read or written */
+    MESSAGE_BUS,          /* systemd could not be asked over D-Bus */
+    MESSAGE_CLIENT,       /* a client was turned away or cut off */
+    MESSAGE_CONFIG,       /* the configuration was read again */
+    MESSAGE_KUBELET,      /* the kubelet could not be asked for its pods */
+    MESSAGE_KUBELET_BACK, /* it answers again */
+    MESSAGE_FAULT,        /* something in the configuration is not as it should be */
     N_MESSAGES,
 };
 

@@ -273,30 +273,40 @@ static int read_pod(struct podspec *spec, const json_t *pod)
     return r;
 }
 
-int podspec_find(struct podspec **specp, const json_t *list, const char *uid)
+int podspec_entry(json_t **podp, const json_t *list, const char *uid)
 {
     const json_t *items = json_object_get(list, "items");
 
-    *specp = NULL;
+    *podp = NULL;
     /* Go writes an empty list as null. */
     if (!json_is_array(items) && !json_is_null(items))
         return -EINVAL;
-    for (size_t i = 0; i < json_array_size(items); i++) {
-        const json_t *pod = json_array_get(items, i);
+    for (size_t i = 0; i < json_array_size(items) && !*podp; i++) {
+        json_t *pod = json_array_get(items, i);
         const char *found = text(json_object_get(pod, "metadata"), "uid");
-        if (!found || strcmp(found, uid) != 0)
-            continue;
-        CLEANUP(podspec_unrefp) struct podspec *spec = calloc(1, sizeof(*spec));
-        if (!spec)
-            return -ENOMEM;
-        spec->n_refs = 1;
-        int r = read_pod(spec, pod);
-        if (r == 0) {
-            *specp = spec;
-            spec = NULL;
-        }
-        return r;
+        if (found && strcmp(found, uid) == 0)
+            *podp = pod;
     }
+    return 0;
+}
+
+int podspec_find(struct podspec **specp, const json_t *list, const char *uid)
+{
+    json_t *pod;
+
+    *specp = NULL;
+    int r = podspec_entry(&pod, list, uid);
+    if (r < 0 || !pod)
+        return r;
+    CLEANUP(podspec_unrefp) struct podspec *spec = calloc(1, sizeof(*spec));
+    if (!spec)
+        return -ENOMEM;
+    spec->n_refs = 1;
+    r = read_pod(spec, pod);
+    if (r < 0)
+        return r;
+    *specp = spec;
+    spec = NULL;
     return 0;
 }
 

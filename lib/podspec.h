@@ -16,9 +16,9 @@
 #include <stdint.h>
 
 struct podspec_mount {
-    char *volume; /* name of a volume of the pod */
-    char *path;   /* where the container sees it */
-    char *subpath;      /* "" if there is none */
+    char *volume;  /* name of a volume of the pod */
+    char *path;    /* where the container sees it */
+    char *subpath; /* "" if there is none */
     bool read_only;
 };
 
@@ -71,7 +71,12 @@ struct podspec {
     unsigned n_refs;
 };
 
-/* The pod of that UID in a v1.PodList. Init containers are those of spec.initContainers (1.6 on) or
+/* The entry of that UID in a v1.PodList, as it stands there.
+ * Return: 0, and borrowed in *podp, or NULL there if the list has no such pod; -EINVAL if `list` is
+ * no PodList. */
+int podspec_entry(json_t **podp, const json_t *list, const char *uid);
+
+/* The same, read. Init containers are those of spec.initContainers (1.6 on) or
  * else of the annotations pod.beta.kubernetes.io/init-containers (1.4 on) and
  * pod.alpha.kubernetes.io/init-containers (1.3).
  * Return: 0, and a reference in *specp, or NULL there if the list has no such pod; -EINVAL if
