@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 
 #include "client/connection.h"
+#include "tests/unit/mountns.h"
 
 #define RUN_TIMEOUT_MSEC 30000
 
@@ -142,6 +143,7 @@ void node_enter(void)
     if (chdir("/") < 0)
         die("/");
     setenv("GANTRY_CONFIG", NODE_CONFIG, 1);
+    setenv("GANTRY_KUBELET_PODS", node_built("kubelet-pods"), 1);
     signal(SIGPIPE, SIG_IGN);
     alarm(HANG_SECONDS);
 }
@@ -203,6 +205,8 @@ int node_teardown(void **state)
     node.journal_fd = fd_close(node.journal_fd);
     json_decref(node.entries);
     node.entries = NULL;
+    /* Nothing may be emptied through what gantryd has mounted there. */
+    mountns_unmount_below("/run/gantry");
     empty_folder("/run/gantry");
     empty_folder("/srv");
     empty_folder("/var/lib/kubelet");

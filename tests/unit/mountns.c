@@ -18,7 +18,8 @@ void mountns_enter(void)
     exit(99);
 }
 
-unsigned mountns_count(const char *path)
+/* Return: how many there are, and the last one's path. */
+static unsigned find_below(const char *path, char last[static 4096])
 {
     FILE *f = fopen("/proc/self/mountinfo", "re");
     char line[8192], target[4096];
@@ -28,9 +29,26 @@ unsigned mountns_count(const char *path)
     assert_non_null(f);
     while (fgets(line, sizeof(line), f)) {
         assert_int_equal(sscanf(line, "%*s %*s %*s %*s %4095s", target), 1);
-        n +=
-            strncmp(target, path, length) == 0 && (target[length] == '/' || target[length] == '\0');
+        if (strncmp(target, path, length) != 0 || (target[length] != '/' && target[length] != '\0'))
+            continue;
+        strcpy(last, target);
+        n++;
     }
     fclose(f);
     return n;
+}
+
+unsigned mountns_count(const char *path)
+{
+    char last[4096];
+
+    return find_below(path, last);
+}
+
+void mountns_unmount_below(const char *path)
+{
+    char last[4096];
+
+    while (find_below(path, last) > 0)
+        assert_int_equal(umount2(last, MNT_DETACH | UMOUNT_NOFOLLOW), 0);
 }

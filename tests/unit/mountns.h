@@ -10,3 +10,6 @@ void mountns_enter(void);
 
 /* How many mounts there are at or below the path. */
 unsigned mountns_count(const char *path);
+
+/* Unmounts what is mounted below the path. */
+void mountns_unmount_below(const char *path);

@@ -2,8 +2,12 @@
 #include "tests/unit/unit.h"
 
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include "daemon/amend/rooms.h"
 #include "daemon/binds.h"
@@ -174,6 +178,80 @@ static void it_never_goes_on_with_the_path_as_a_string(void **state)
                         "subPaths cannot be mounted: No such file or directory");
 }
 
+/* A component that a thread swaps for a symlink to the outside and back, all the time. */
+
+#define TRIES 10000
+
+struct swapper {
+    int root_fd;
+    atomic_bool is_over;
+};
+
+static void *swap(void *data)
+{
+    struct swapper *swapper = data;
+
+    while (!swapper->is_over)
+        syscall(SYS_renameat2, swapper->root_fd, "a", swapper->root_fd, "link", RENAME_EXCHANGE);
+    return NULL;
+}
+
+/* Return: whether the launch was let through; what it mounted is not from outside. */
+static bool try_race(const struct scratch *scratch, struct config *config)
+{
+    CLEANUP(launch_freep)
+    struct launch *launch = launch_of(scratch, config, (const char *const[]){"root", NULL});
+
+    assert_int_equal(launch_add_subpath(launch, "v0", "a/b"), 0);
+    int r = enter(launch);
+    if (r != 0) {
+        assert_int_equal(r, LAUNCH_E_REFUSED);
+        assert_string_equal(error_message(&launch->error),
+                            "volume \"v0\": subPath a/b: a: a symlink, and none is followed");
+        return false;
+    }
+    is_mount_of(scratch, manifest_volume(launch->manifest, 0).source, "inside");
+    launch->room->undo(launch);
+    return true;
+}
+
+static void a_race_never_mounts_the_outside(void **state)
+{
+    const struct scratch *scratch = *state;
+    CLEANUP(config_unrefp) struct config *config = make_config("");
+    struct swapper swapper = {0};
+    unsigned n_mounted = 0, n_refused = 0;
+    pthread_t thread;
+
+    make_folder(scratch, "root");
+    make_folder(scratch, "root/a");
+    make_folder(scratch, "root/a/b");
+    make_folder(scratch, "outside");
+    make_folder(scratch, "outside/b");
+    assert_int_equal(symlinkat("../outside", scratch->fd, "root/link"), 0);
+    /* what is inside by another name, which nobody swaps */
+    make_folder(scratch, "inside");
+    CLEANUP(freep) char *name = scratch_path(scratch, "root/a/b");
+    CLEANUP(freep) char *inside = scratch_path(scratch, "inside");
+    assert_int_equal(mount(name, inside, NULL, MS_BIND, NULL), 0);
+
+    CLEANUP(fd_closep) int root_fd = openat(scratch->fd, "root", O_PATH | O_CLOEXEC);
+    swapper.root_fd = root_fd;
+    assert_int_equal(pthread_create(&thread, NULL, swap, &swapper), 0);
+    /* Until both has been met: the thread may be late. */
+    while (n_mounted + n_refused < TRIES || n_mounted == 0 || n_refused == 0) {
+        if (try_race(scratch, config))
+            n_mounted++;
+        else
+            n_refused++;
+    }
+    swapper.is_over = true;
+    pthread_join(thread, NULL);
+    print_message("# %u mounted, %u refused\n", n_mounted, n_refused);
+    assert_int_equal(umount(inside), 0);
+    assert_int_equal(mountns_count(scratch->path), 0);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, scratch_setup, scratch_teardown)
@@ -183,6 +261,7 @@ int main(void)
         TEST(what_leads_out_is_refused_and_all_is_taken_back),
         TEST(a_volume_that_is_not_there_is_refused),
         TEST(it_never_goes_on_with_the_path_as_a_string),
+        TEST(a_race_never_mounts_the_outside),
     };
 
     mountns_enter();
