@@ -10,6 +10,7 @@
 #include <uv.h>
 
 #include "daemon/bus.h"
+#include "daemon/mounts.h"
 #include "daemon/node.h"
 #include "daemon/pods.h"
 #include "daemon/process.h"
@@ -99,6 +100,7 @@ static void finish(struct watch *watch, usec_t finished_at, usec_t now)
 
     rktpod->ended = true;
     rktpod->finished_at = finished_at;
+    mounts_pod_changed(watch->node->mounts);
     if (rktpod_is_newest(rktpod))
         life_exit(&watch->pod->life, &watch->node->config->backoff, finished_at, now);
 }

@@ -68,6 +68,7 @@ struct launch {
     json_t *caller;        /* a reference; the variables of the drop-in's that were sent, or NULL */
     pid_t pid;             /* of the drop-in, which becomes rkt */
     int pidfd;             /* -1: it could not be had */
+    const char *run_dir;   /* where gantryd keeps what lives until the boot; absolute, borrowed */
 
     /* What was read of it. Owned; the config is a reference. */
     usec_t now; /* when it came */
@@ -89,6 +90,7 @@ struct launch {
     struct subpath
         *subpaths; /* volumes of which an app is to see only a part; for the subpath room */
     size_t n_subpaths;
+    char *binds; /* the key of the mounts that were made for it, daemon/binds.h; or NULL */
     struct pathwalk_made made_files; /* for hostPaths; the hosttype room's undo takes them back */
     char *stage1_name;               /* another stage1 than the command line's; NULL: as it was */
     char **environment; /* "NAME=value", ended by NULL: what rkt's has besides; NULL: nothing */

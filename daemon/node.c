@@ -10,6 +10,7 @@
 #include "daemon/exits.h"
 #include "daemon/gpus.h"
 #include "daemon/kubelet.h"
+#include "daemon/mounts.h"
 #include "daemon/process.h"
 #include "daemon/removals.h"
 #include "daemon/rktdir.h"
@@ -156,6 +157,8 @@ static void leave(void *userdata)
 
     launch->answer(launch);
     tell(node, launch);
+    if (launch->binds)
+        mounts_look(node->mounts);
     if (pod) {
         pod->n_launches--;
         remember(launch);
@@ -332,6 +335,7 @@ void node_launch(struct node *node, struct launch *launch, void (*answer)(struct
 {
     node->n_launches++;
     launch->work.loop = node->loop;
+    launch->run_dir = node->run_dir;
     launch->answer = answer;
     launch->consult = consult;
     launch->gpus = node->gpus;
@@ -391,11 +395,15 @@ int node_init(struct node *node, uv_loop_t *loop, struct config *config, struct 
     node->kubelet = kubelet_new(loop, &node->events);
     node->removals = removals_new(node);
     node->gpus = gpus_new(state_dir);
-    if (!node->bus || !node->kubelet || !node->removals || !node->gpus)
+    node->mounts = mounts_new(node);
+    if (!node->bus || !node->kubelet || !node->removals || !node->gpus || !node->mounts)
         return -ENOMEM;
     int r = state_new(&node->state, state_dir, loop, &node->events, error);
     if (r < 0)
         return r;
+    node->run_dir = realpath(state_dir, NULL);
+    if (!node->run_dir)
+        return error_set(error, -errno, "state directory %s: %s", state_dir, strerror(errno));
     state_load(node->state, take_up, node);
     return 0;
 }
@@ -406,6 +414,7 @@ void node_attach(struct node *node, void (*on_attached)(struct node *node))
     node->n_attaching = 1;
     node->on_attached = on_attached;
     pods_for_each(&node->pods, attach_pod, node);
+    mounts_look(node->mounts);
     node_attached(node);
 }
 
@@ -450,6 +459,7 @@ void node_stop(struct node *node)
     pods_for_each(&node->pods, let_go, NULL);
     scores_close(node);
     pods_deinit(&node->pods);
+    mounts_close(node->mounts);
     removals_close(node->removals);
     kubelet_close(node->kubelet);
     bus_close(node->bus);
@@ -458,6 +468,8 @@ void node_stop(struct node *node)
 void node_deinit(struct node *node)
 {
     gpus_free(node->gpus);
+    mounts_free(node->mounts);
+    free(node->run_dir);
     removals_free(node->removals);
     kubelet_free(node->kubelet);
     bus_free(node->bus);

@@ -25,6 +25,8 @@ struct node {
     struct removals *removals;
     struct scores *scores; /* daemon/scores.c: those that are being seen to */
     struct gpus *gpus;
+    struct mounts *mounts;
+    char *run_dir; /* where the state is; absolute */
 
     size_t n_launches;  /* under way */
     size_t n_attaching; /* rkt pods of the last daemon that are not yet taken up */

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <uv.h>
 
+#include "daemon/mounts.h"
 #include "daemon/node.h"
 #include "daemon/pods.h"
 #include "daemon/rktdir.h"
@@ -85,6 +86,8 @@ static void changed(uv_fs_event_t *handle, const char *name, int events, int sta
     struct rktpod *rktpod = NULL;
 
     (void)status;
+    if (events & UV_RENAME)
+        mounts_pod_changed(data_dir->removals->node->mounts);
     if (name && (events & UV_RENAME))
         rktpod = pods_find_rktpod(&data_dir->removals->node->pods, name);
     if (rktpod && rktpod->ended && strcmp(rktpod->data_dir, data_dir->path) == 0)

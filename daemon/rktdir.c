@@ -178,6 +178,35 @@ int rktdir_read_manifest(const char *data_dir, const char *uuid, char **textp, s
     return r == -ENOENT ? RKTDIR_E_NOT_FOUND : r;
 }
 
+static int visit_stage(const char *data_dir, const char *stage, bool has_started,
+                       rktdir_visit_fn *visit, void *userdata)
+{
+    CLEANUP(closedirp) DIR *dir = open_stage(data_dir, stage);
+
+    if (!dir)
+        return errno == ENOENT ? 0 : -errno;
+    for (struct dirent *entry; errno = 0, (entry = readdir(dir));) {
+        CLEANUP(freep) char *text = NULL;
+        size_t length;
+        if (!is_uuid(entry->d_name))
+            continue;
+        int r = rktdir_read_manifest(data_dir, entry->d_name, &text, &length);
+        if (r < 0)
+            return r;
+        if (r == 0)
+            visit(userdata, entry->d_name, has_started, text, length);
+    }
+    return -errno;
+}
+
+int rktdir_for_each_pod(const char *data_dir, rktdir_visit_fn *visit, void *userdata)
+{
+    /* In the order of a pod's life: one that moves on is met where it goes. */
+    int r = visit_stage(data_dir, "prepared", false, visit, userdata);
+
+    return r < 0 ? r : visit_stage(data_dir, "run", true, visit, userdata);
+}
+
 bool rktdir_exists(const char *data_dir, const char *uuid)
 {
     CLEANUP(fd_closep) int fd = open_pod(data_dir, uuid);

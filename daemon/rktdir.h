@@ -45,6 +45,13 @@ enum rktdir_process rktdir_process(const char *data_dir, const char *uuid);
  * Return: 0 and text to free(), RKTDIR_E_NOT_FOUND, -errno. */
 int rktdir_read_manifest(const char *data_dir, const char *uuid, char **textp, size_t *lengthp);
 
+/* Calls `visit` with the manifest of each pod that may yet run, does, or has and is not marked for
+ * removal: all but what a failed prepare left, and garbage. One that moves meanwhile may come
+ * twice. Return: 0; -errno if not all could be read. */
+typedef void rktdir_visit_fn(void *userdata, const char *uuid, bool has_started, const char *text,
+                             size_t length);
+int rktdir_for_each_pod(const char *data_dir, rktdir_visit_fn *visit, void *userdata);
+
 /* Return: true unless the pod is gone from every folder. */
 bool rktdir_exists(const char *data_dir, const char *uuid);
 

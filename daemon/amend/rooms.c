@@ -13,7 +13,7 @@ const struct room rooms[] = {
     {"volumes", LAUNCH_PREPARES, true, MESSAGE_REFUSAL, amend_volumes, NULL},
     {"hosttype", LAUNCH_PREPARES, true, MESSAGE_REFUSAL, amend_hosttype, undo_hosttype},
     {"hostpath", LAUNCH_PREPARES, false, MESSAGE_REFUSAL, amend_hostpath, NULL},
-    {"subpath", LAUNCH_PREPARES, false, MESSAGE_REFUSAL, amend_subpath, NULL},
+    {"subpath", LAUNCH_PREPARES, false, MESSAGE_REFUSAL, amend_subpath, undo_subpath},
     {"capabilities", LAUNCH_PREPARES, false, MESSAGE_REFUSAL, amend_capabilities, NULL},
     {"oomscore", LAUNCH_PREPARES, true, MESSAGE_REFUSAL, amend_oomscore, NULL},
     {"namespaces", LAUNCH_PREPARES | LAUNCH_RUNS, true, MESSAGE_REFUSAL, amend_namespaces, NULL},

@@ -24,6 +24,7 @@ int amend_hostpath(struct launch *launch);
 
 /* Has an app see the part of a volume that its subPath names, and nothing else. */
 int amend_subpath(struct launch *launch);
+void undo_subpath(struct launch *launch);
 
 /* Writes capabilities as rkt takes them. */
 int amend_capabilities(struct launch *launch);

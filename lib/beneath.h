@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * What a path names below a folder, and never anything else, whoever swaps its components meanwhile
+ * (CVE-2017-1002101, CVE-2021-25741).
+ *
+ * No symlink is followed, not even one that stays below the folder: Kubernetes gives a subPath no
+ * meaning that would need one. What is missing is made, all of it folders: with the mode of the
+ * folder that the walk began at, and its set-group-ID bit, whose group Linux hands down. They
+ * belong to whom we run as.
+ */
+
+#include <stdbool.h>
+
+#include "lib/error.h"
+
+enum {
+    /* It cannot be had; the error says why and, with the way to it, at which component. */
+    BENEATH_E_REFUSED = 1,
+};
+
+enum beneath_way {
+    BENEATH_AT_ONCE,      /* openat2(2), Linux 5.6, for what is there; the other way for the rest */
+    BENEATH_BY_COMPONENT, /* one openat(2) with O_NOFOLLOW for each */
+};
+
+/* Opens `path` below the folder `root_fd`, which is borrowed. Empty components and `.` count for
+ * nothing; a path of nothing else is the folder itself. It may block for as long as the file
+ * system does.
+ * Return: 0, an O_PATH fd to close in *fdp, and in *madep whether folders were made;
+ * BENEATH_E_REFUSED. */
+int beneath_open(int root_fd, const char *path, enum beneath_way way, int *fdp, bool *madep,
+                 struct error *error);

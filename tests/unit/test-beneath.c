@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/unit/unit.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+
+#include "lib/beneath.h"
+#include "tests/unit/scratch.h"
+
+static const enum beneath_way ways[] = {BENEATH_AT_ONCE, BENEATH_BY_COMPONENT};
+
+static void make_folder(const struct scratch *scratch, const char *name, mode_t mode)
+{
+    CLEANUP(freep) char *path = scratch_path(scratch, "%s", name);
+
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_int_equal(chmod(path, mode), 0);
+}
+
+static void make_link(const struct scratch *scratch, const char *name, const char *target)
+{
+    CLEANUP(freep) char *path = scratch_path(scratch, "%s", name);
+
+    assert_int_equal(symlink(target, path), 0);
+}
+
+static int open_root(const struct scratch *scratch)
+{
+    CLEANUP(freep) char *path = scratch_path(scratch, "root");
+    int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+    assert_true(fd >= 0);
+    return fd;
+}
+
+/* The path is opened, either way, and is that file of the scratch folder. */
+static void leads_to(const struct scratch *scratch, const char *path, const char *expected,
+                     bool is_made)
+{
+    CLEANUP(fd_closep) int root_fd = open_root(scratch);
+    struct stat opened, there;
+
+    for (size_t i = 0; i < N_ELEMENTS(ways); i++) {
+        CLEANUP(error_deinit) struct error error = ERROR_NULL;
+        CLEANUP(fd_closep) int fd = -1;
+        bool made = !is_made;
+        if (beneath_open(root_fd, path, ways[i], &fd, &made, &error) != 0)
+            fail_msg("%s: %s", path, error_message(&error));
+        assert_int_equal(made, is_made && i == 0);
+        assert_int_equal(fstat(fd, &opened), 0);
+        assert_int_equal(fstatat(scratch->fd, expected, &there, AT_SYMLINK_NOFOLLOW), 0);
+        assert_int_equal(opened.st_dev, there.st_dev);
+        assert_int_equal(opened.st_ino, there.st_ino);
+        assert_int_equal(fcntl(fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
+    }
+}
+
+static void is_refused(const struct scratch *scratch, const char *path, const char *message)
+{
+    CLEANUP(fd_closep) int root_fd = open_root(scratch);
+
+    for (size_t i = 0; i < N_ELEMENTS(ways); i++) {
+        CLEANUP(error_deinit) struct error error = ERROR_NULL;
+        int fd = -1;
+        bool made;
+        assert_int_equal(beneath_open(root_fd, path, ways[i], &fd, &made, &error),
+                         BENEATH_E_REFUSED);
+        assert_string_equal(error_message(&error), message);
+        assert_int_equal(fd, -1);
+    }
+}
+
+static void what_is_there_is_opened_whatever_it_is(void **state)
+{
+    const struct scratch *scratch = *state;
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    make_folder(scratch, "root", 0755);
+    make_folder(scratch, "root/a", 0755);
+    make_folder(scratch, "root/a/b", 0700);
+    make_folder(scratch, "root/..c", 0755);
+    scratch_write(scratch, "root/a/file", "");
+    CLEANUP(freep) char *fifo = scratch_path(scratch, "root/fifo");
+    assert_int_equal(mkfifo(fifo, 0600), 0);
+    CLEANUP(freep) char *path = scratch_path(scratch, "root/socket");
+    strcpy(address.sun_path, path);
+    CLEANUP(fd_closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+
+    leads_to(scratch, "a", "root/a", false);
+    leads_to(scratch, "a/b", "root/a/b", false);
+    leads_to(scratch, "./a//./b/", "root/a/b", false);
+    leads_to(scratch, "..c", "root/..c", false);
+    leads_to(scratch, "a/file", "root/a/file", false);
+    leads_to(scratch, "fifo", "root/fifo", false);
+    leads_to(scratch, "socket", "root/socket", false);
+    leads_to(scratch, ".", "root", false);
+    leads_to(scratch, "", "root", false);
+}
+
+static void what_leads_out_or_may_is_refused_in_words(void **state)
+{
+    const struct scratch *scratch = *state;
+    char longest[4200], name[300];
+
+    make_folder(scratch, "root", 0755);
+    make_folder(scratch, "root/a", 0755);
+    make_folder(scratch, "outside", 0755);
+    scratch_write(scratch, "root/file", "");
+    make_link(scratch, "root/a/out", "../../outside");
+    make_link(scratch, "root/in", "a");
+    make_link(scratch, "root/absolute", "/");
+    make_link(scratch, "root/gone", "nothing");
+    make_link(scratch, "root/magic", "/proc/self/root");
+
+    is_refused(scratch, "/a", "an absolute path");
+    is_refused(scratch, "..", "`..` in it");
+    is_refused(scratch, "a/../a", "`..` in it");
+    is_refused(scratch, "new/..", "`..` in it");
+    is_refused(scratch, "a/out", "a/out: a symlink, and none is followed");
+    is_refused(scratch, "a//out/new", "a/out: a symlink, and none is followed");
+    is_refused(scratch, "in", "in: a symlink, and none is followed");
+    is_refused(scratch, "in/out", "in: a symlink, and none is followed");
+    is_refused(scratch, "absolute/etc", "absolute: a symlink, and none is followed");
+    is_refused(scratch, "gone", "gone: a symlink, and none is followed");
+    is_refused(scratch, "magic/etc", "magic: a symlink, and none is followed");
+    is_refused(scratch, "file/x", "file: not a directory");
+
+    memset(longest, 'a', sizeof(longest));
+    longest[4096] = '\0';
+    is_refused(scratch, longest, "longer than 4095 bytes");
+    memset(name, 'a', sizeof(name));
+    name[256] = '\0';
+    CLEANUP(freep) char *message = NULL;
+    assert_true(asprintf(&message, "%s: File name too long", name) > 0);
+    is_refused(scratch, name, message);
+
+    CLEANUP(freep) char *made = scratch_path(scratch, "root/new");
+    assert_int_equal(access(made, F_OK), -1);
+    CLEANUP(freep) char *outside = scratch_path(scratch, "outside");
+    assert_int_equal(rmdir(outside), 0);
+}
+
+static void has_mode(const struct scratch *scratch, const char *name, mode_t mode, gid_t gid)
+{
+    struct stat st;
+
+    assert_int_equal(fstatat(scratch->fd, name, &st, AT_SYMLINK_NOFOLLOW), 0);
+    assert_true(S_ISDIR(st.st_mode));
+    assert_int_equal(st.st_mode & 07777, mode);
+    assert_int_equal(st.st_uid, geteuid());
+    assert_int_equal(st.st_gid, gid);
+}
+
+static void what_is_missing_is_made_like_the_root(void **state)
+{
+    const struct scratch *scratch = *state;
+    mode_t before = umask(077);
+
+    make_folder(scratch, "root", 0777);
+    make_folder(scratch, "root/a", 0700);
+    leads_to(scratch, "a/b/c", "root/a/b/c", true);
+    has_mode(scratch, "root/a", 0700, getegid());
+    has_mode(scratch, "root/a/b", 0777, getegid());
+    has_mode(scratch, "root/a/b/c", 0777, getegid());
+    umask(before);
+}
+
+static void a_setgid_root_hands_its_group_down(void **state)
+{
+    const struct scratch *scratch = *state;
+    /* Another group can be had by root only; the others have the bit to go by. */
+    gid_t gid = geteuid() == 0 ? 1234 : getegid();
+
+    make_folder(scratch, "root", 0755);
+    CLEANUP(freep) char *root = scratch_path(scratch, "root");
+    assert_int_equal(chown(root, (uid_t)-1, gid), 0);
+    assert_int_equal(chmod(root, 02775), 0);
+    leads_to(scratch, "a/b", "root/a/b", true);
+    has_mode(scratch, "root/a", 02775, gid);
+    has_mode(scratch, "root/a/b", 02775, gid);
+}
+
+/* A component that becomes a symlink to the outside and back, all the time. */
+
+#define TRIES 10000
+
+struct swapper {
+    int root_fd;
+    atomic_bool is_over;
+    unsigned long n_swaps;
+};
+
+static void *swap(void *data)
+{
+    struct swapper *swapper = data;
+
+    while (!swapper->is_over) {
+        if (syscall(SYS_renameat2, swapper->root_fd, "a", swapper->root_fd, "link", 2) == 0)
+            swapper->n_swaps++; /* 2: RENAME_EXCHANGE */
+    }
+    return NULL;
+}
+
+static void a_swap_never_leads_out(const struct scratch *scratch, enum beneath_way way)
+{
+    struct swapper swapper = {0};
+    struct stat st, inside;
+    pthread_t thread;
+    unsigned n_inside = 0, n_refused = 0;
+
+    CLEANUP(fd_closep) int root_fd = swapper.root_fd = open_root(scratch);
+    assert_int_equal(fstatat(scratch->fd, "root/a/b", &inside, 0), 0);
+    assert_int_equal(pthread_create(&thread, NULL, swap, &swapper), 0);
+    /* Until both has been met: the thread may be late. */
+    for (unsigned i = 0; i < TRIES || n_inside == 0 || n_refused == 0; i++) {
+        CLEANUP(fd_closep) int fd = -1, made_fd = -1;
+        char name[32];
+        bool made;
+        if (beneath_open(root_fd, "a/b", way, &fd, &made, NULL) != 0) {
+            n_refused++;
+        } else {
+            n_inside++;
+            assert_int_equal(fstat(fd, &st), 0);
+            assert_int_equal(st.st_ino, inside.st_ino);
+            assert_int_equal(st.st_dev, inside.st_dev);
+        }
+        snprintf(name, sizeof(name), "a/b/%u", i % 64);
+        beneath_open(root_fd, name, way, &made_fd, &made, NULL);
+    }
+    swapper.is_over = true;
+    pthread_join(thread, NULL);
+    assert_true(swapper.n_swaps > 0);
+    /* and nothing was made there */
+    CLEANUP(freep) char *outside = scratch_path(scratch, "outside/b");
+    assert_int_equal(rmdir(outside), 0);
+    assert_int_equal(mkdir(outside, 0755), 0);
+    if (swapper.n_swaps % 2)
+        syscall(SYS_renameat2, root_fd, "a", root_fd, "link", 2);
+}
+
+static void a_race_never_leads_out(void **state)
+{
+    const struct scratch *scratch = *state;
+
+    make_folder(scratch, "root", 0755);
+    make_folder(scratch, "root/a", 0755);
+    make_folder(scratch, "root/a/b", 0755);
+    make_folder(scratch, "outside", 0755);
+    make_folder(scratch, "outside/b", 0755);
+    make_link(scratch, "root/link", "../outside");
+    for (size_t i = 0; i < N_ELEMENTS(ways); i++)
+        a_swap_never_leads_out(scratch, ways[i]);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, scratch_setup, scratch_teardown)
+    static const struct CMUnitTest tests[] = {
+        TEST(what_is_there_is_opened_whatever_it_is),
+        TEST(what_leads_out_or_may_is_refused_in_words),
+        TEST(what_is_missing_is_made_like_the_root),
+        TEST(a_setgid_root_hands_its_group_down),
+        TEST(a_race_never_leads_out),
+    };
+
+    return cmocka_run_group_tests_name("beneath", tests, NULL, NULL);
+}
