@@ -221,15 +221,14 @@ static bool has_ended(const struct search *search, const char *uuid)
     return false;
 }
 
-static void see_pod(void *userdata, const char *uuid, bool has_started, const char *text,
-                    size_t length)
+static int see_pod(const struct rktdir_pod *pod, void *userdata)
 {
     struct search *search = userdata;
     CLEANUP(manifest_freep) struct manifest *manifest = NULL;
 
-    if ((has_started && has_ended(search, uuid)) ||
-        manifest_parse(&manifest, text, length, NULL) != 0)
-        return;
+    if ((pod->has_started && has_ended(search, pod->uuid)) ||
+        manifest_parse(&manifest, pod->manifest, pod->length, NULL) != 0)
+        return 0;
     const char *key = manifest_annotation(manifest, BINDS_ANNOTATION);
     for (size_t i = 0; key && i < search->binds->n; i++) {
         const struct bind *bind = &search->binds->list[i];
@@ -237,6 +236,7 @@ static void see_pod(void *userdata, const char *uuid, bool has_started, const ch
             strcmp(bind->data_dir, search->data_dir) == 0)
             search->needed[i] = true;
     }
+    return 0;
 }
 
 static bool has_data_dir(const struct bind *bind, const char *data_dir)
@@ -247,7 +247,7 @@ static bool has_data_dir(const struct bind *bind, const char *data_dir)
 /* Looks into one data directory. If it cannot be read, all that it could need is needed. */
 static void search_data_dir(struct search *search)
 {
-    if (rktdir_for_each_pod(search->data_dir, see_pod, search) == 0)
+    if (rktdir_for_each(search->data_dir, see_pod, search) == 0)
         return;
     for (size_t i = 0; i < search->binds->n; i++) {
         if (has_data_dir(&search->binds->list[i], search->data_dir))

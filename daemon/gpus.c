@@ -328,8 +328,8 @@ static int take_note(const struct rktdir_pod *pod, void *userdata)
     CLEANUP(holder_deinit) struct gpu_holder holder = {.pidfd = -1};
     struct gpu_holders *found = userdata;
 
-    /* Most have no GPUs, and need not be read for that. */
-    if (!strstr(pod->manifest, ANNOTATION))
+    /* Those that have ended have none any more. Most never had, and need not be read for that. */
+    if ((pod->has_started && !pod->is_running) || !strstr(pod->manifest, ANNOTATION))
         return 0;
     int r = manifest_parse(&manifest, pod->manifest, pod->length, NULL);
     if (r != 0)

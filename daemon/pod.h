@@ -96,7 +96,7 @@ struct pod {
     size_t n_oom_scores;
 
     struct repeat repeat;
-    void **index; /* struct pods' tree of rkt pods by UUID; NULL: not in the register */
+    void **index;             /* struct pods' tree of rkt pods by UUID; NULL: not in the register */
     struct repeat oom_repeat; /* of MESSAGE_OOMSCORE, which comes between the others */
     unsigned n_refs;
     unsigned n_launches;      /* under way */

@@ -178,35 +178,6 @@ int rktdir_read_manifest(const char *data_dir, const char *uuid, char **textp, s
     return r == -ENOENT ? RKTDIR_E_NOT_FOUND : r;
 }
 
-static int visit_stage(const char *data_dir, const char *stage, bool has_started,
-                       rktdir_visit_fn *visit, void *userdata)
-{
-    CLEANUP(closedirp) DIR *dir = open_stage(data_dir, stage);
-
-    if (!dir)
-        return errno == ENOENT ? 0 : -errno;
-    for (struct dirent *entry; errno = 0, (entry = readdir(dir));) {
-        CLEANUP(freep) char *text = NULL;
-        size_t length;
-        if (!is_uuid(entry->d_name))
-            continue;
-        int r = rktdir_read_manifest(data_dir, entry->d_name, &text, &length);
-        if (r < 0)
-            return r;
-        if (r == 0)
-            visit(userdata, entry->d_name, has_started, text, length);
-    }
-    return -errno;
-}
-
-int rktdir_for_each_pod(const char *data_dir, rktdir_visit_fn *visit, void *userdata)
-{
-    /* In the order of a pod's life: one that moves on is met where it goes. */
-    int r = visit_stage(data_dir, "prepared", false, visit, userdata);
-
-    return r < 0 ? r : visit_stage(data_dir, "run", true, visit, userdata);
-}
-
 bool rktdir_exists(const char *data_dir, const char *uuid)
 {
     CLEANUP(fd_closep) int fd = open_pod(data_dir, uuid);
@@ -221,9 +192,9 @@ static bool is_locked(int pod_fd)
     return flock(pod_fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
 }
 
-/* Return: 0, also if it is gone or has ended; what visit returned; -errno. */
-static int visit_one(int stage_fd, const char *uuid, bool is_run,
-                     int (*visit)(const struct rktdir_pod *pod, void *userdata), void *userdata)
+/* Return: 0, also if it is gone; what visit returned; -errno. */
+static int visit_one(int stage_fd, const char *uuid, bool has_started, rktdir_visit_fn *visit,
+                     void *userdata)
 {
     CLEANUP(fd_closep) int fd = openat(stage_fd, uuid, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     CLEANUP(freep) char *text = NULL;
@@ -231,35 +202,40 @@ static int visit_one(int stage_fd, const char *uuid, bool is_run,
 
     if (fd < 0)
         return errno == ENOENT ? 0 : -errno;
-    if (is_run && !is_locked(fd))
-        return 0;
     int r = read_file(fd, "pod", &text, &length);
     if (r < 0)
         return r == -ENOENT ? 0 : r;
     struct rktdir_pod pod = {
-        .uuid = uuid, .is_running = is_run, .manifest = text, .length = length};
+        .uuid = uuid,
+        .has_started = has_started,
+        .is_running = has_started && is_locked(fd),
+        .manifest = text,
+        .length = length,
+    };
     return visit(&pod, userdata);
 }
 
-int rktdir_for_each(const char *data_dir,
-                    int (*visit)(const struct rktdir_pod *pod, void *userdata), void *userdata)
+static int visit_stage(const char *data_dir, const char *stage, bool has_started,
+                       rktdir_visit_fn *visit, void *userdata)
 {
-    /* In the order in which pods move. */
-    static const char *const stages[] = {"prepared", "run"};
+    CLEANUP(closedirp) DIR *dir = open_stage(data_dir, stage);
+    int r = 0;
 
-    for (size_t i = 0; i < N_ELEMENTS(stages); i++) {
-        CLEANUP(closedirp) DIR *dir = open_stage(data_dir, stages[i]);
-        if (!dir && errno != ENOENT)
-            return -errno;
-        for (struct dirent *entry; dir && (entry = readdir(dir));) {
-            if (!is_uuid(entry->d_name))
-                continue;
-            int r = visit_one(dirfd(dir), entry->d_name, i == 1, visit, userdata);
-            if (r != 0)
-                return r;
-        }
+    if (!dir)
+        return errno == ENOENT ? 0 : -errno;
+    for (struct dirent *entry; r == 0 && (errno = 0, entry = readdir(dir));) {
+        if (is_uuid(entry->d_name))
+            r = visit_one(dirfd(dir), entry->d_name, has_started, visit, userdata);
     }
-    return 0;
+    return r != 0 ? r : -errno;
+}
+
+int rktdir_for_each(const char *data_dir, rktdir_visit_fn *visit, void *userdata)
+{
+    /* In the order of a pod's life: one that moves on is met where it goes. */
+    int r = visit_stage(data_dir, "prepared", false, visit, userdata);
+
+    return r != 0 ? r : visit_stage(data_dir, "run", true, visit, userdata);
 }
 
 /* Opens the folder of status files: in the stage1's root, or in its overlay's upper half. */

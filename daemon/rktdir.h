@@ -45,29 +45,24 @@ enum rktdir_process rktdir_process(const char *data_dir, const char *uuid);
  * Return: 0 and text to free(), RKTDIR_E_NOT_FOUND, -errno. */
 int rktdir_read_manifest(const char *data_dir, const char *uuid, char **textp, size_t *lengthp);
 
-/* Calls `visit` with the manifest of each pod that may yet run, does, or has and is not marked for
- * removal: all but what a failed prepare left, and garbage. One that moves meanwhile may come
- * twice. Return: 0; -errno if not all could be read. */
-typedef void rktdir_visit_fn(void *userdata, const char *uuid, bool has_started, const char *text,
-                             size_t length);
-int rktdir_for_each_pod(const char *data_dir, rktdir_visit_fn *visit, void *userdata);
-
 /* Return: true unless the pod is gone from every folder. */
 bool rktdir_exists(const char *data_dir, const char *uuid);
 
-/* A pod that may come to run, or runs. */
+/* A pod that is prepared, runs, or has run and is not marked for removal yet. */
 struct rktdir_pod {
     const char *uuid;
-    bool is_running;      /* by rkt's lock; else it is prepared */
+    bool has_started;     /* else it is prepared */
+    bool is_running;      /* by rkt's lock */
     const char *manifest; /* its text, ended by a NUL */
     size_t length;
 };
 
-/* Calls `visit` for each, until it returns something else than 0. One that begins to run meanwhile
- * comes twice, or as a running one; none is left out.
- * Return: 0, what visit returned, -errno if anything could not be read. */
-int rktdir_for_each(const char *data_dir,
-                    int (*visit)(const struct rktdir_pod *pod, void *userdata), void *userdata);
+typedef int rktdir_visit_fn(const struct rktdir_pod *pod, void *userdata);
+
+/* Calls `visit` for each of them, until it returns something else than 0; for none of those that a
+ * failed prepare has left. One that moves on meanwhile may come twice; none is left out. Return: 0,
+ * what visit returned, -errno if not all could be read. */
+int rktdir_for_each(const char *data_dir, rktdir_visit_fn *visit, void *userdata);
 
 /* The end of one app. */
 struct rktdir_exit {

@@ -191,13 +191,16 @@ static void the_pods_process_is_the_app_or_has_the_apps(void **state)
     assert_int_equal(rktdir_process(scratch->path, U2), RKTDIR_PROCESS_HAS_APPS);
 }
 
-/* What was visited: "UUID text prepared|running" a line. */
+/* What was visited: "UUID text prepared|running|ended" a line. */
 static int note(const struct rktdir_pod *pod, void *userdata)
 {
     FILE *f = userdata;
 
     assert_int_equal(pod->length, strlen(pod->manifest));
-    fprintf(f, "%s %s %s\n", pod->uuid, pod->manifest, pod->is_running ? "running" : "prepared");
+    fprintf(f, "%s %s %s\n", pod->uuid, pod->manifest,
+            pod->is_running    ? "running"
+            : pod->has_started ? "ended"
+                               : "prepared");
     return strcmp(pod->manifest, "stop") == 0 ? 42 : 0;
 }
 
@@ -211,7 +214,7 @@ static int visit_all(const struct scratch *scratch, char **textp)
     return r;
 }
 
-static void pods_that_may_run_or_do_are_visited(void **state)
+static void pods_are_visited_until_they_are_garbage(void **state)
 {
     struct scratch *scratch = *state;
     CLEANUP(freep) char *none = NULL;
@@ -235,7 +238,7 @@ static void pods_that_may_run_or_do_are_visited(void **state)
     assert_string_equal(running, U1 " one prepared\n" U2 " two running\n");
     close(fd);
     assert_int_equal(visit_all(scratch, &ended), 0);
-    assert_string_equal(ended, U1 " one prepared\n");
+    assert_string_equal(ended, U1 " one prepared\n" U2 " two ended\n");
     scratch_write(scratch, "pods/prepared/" U1 "/pod", "stop");
     assert_int_equal(visit_all(scratch, &stopped), 42);
 }
@@ -252,7 +255,7 @@ int main(void)
         TEST(the_first_to_fail_ended_the_pod),
         TEST(a_pod_is_found_by_its_process),
         TEST(the_pods_process_is_the_app_or_has_the_apps),
-        TEST(pods_that_may_run_or_do_are_visited),
+        TEST(pods_are_visited_until_they_are_garbage),
     };
 
     return cmocka_run_group_tests_name("rktdir", tests, NULL, NULL);
