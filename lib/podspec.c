@@ -76,10 +76,10 @@ static bool read_quantity(const char *string, int64_t scale, int64_t *quantityp)
     for (size_t i = 0; i < N_ELEMENTS(units); i++) {
         if (strcmp(end, units[i].suffix) != 0)
             continue;
-        /* A thousandth of a unit is not to become one more by the way it is written in binary. */
+        /* What is whole in decimal is not to become one more by the way it is written in binary. */
         double scaled = number * units[i].factor * (double)scale;
         double whole = nearbyint(scaled);
-        scaled = fabs(scaled - whole) < 1e-6 ? whole : ceil(scaled);
+        scaled = fabs(scaled - whole) <= scaled * 0x1p-50 ? whole : ceil(scaled);
         *quantityp = scaled >= 0x1p63 ? INT64_MAX : scaled < 0 ? 0 : (int64_t)scaled;
         return true;
     }
@@ -237,10 +237,11 @@ static int read_annotations(struct podspec *spec, json_t *annotations)
         return -ENOMEM;
     json_object_foreach(annotations, name, value)
     {
-        if (!is_ours(name) || !json_is_string(value))
+        const char *string = is_ours(name) ? text(annotations, name) : NULL;
+        if (!string)
             continue;
         struct podspec_annotation *annotation = &spec->annotations[spec->n_annotations++];
-        *annotation = (struct podspec_annotation){strdup(name), strdup(json_string_value(value))};
+        *annotation = (struct podspec_annotation){strdup(name), strdup(string)};
         if (!annotation->name || !annotation->value)
             return -ENOMEM;
     }

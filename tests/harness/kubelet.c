@@ -23,9 +23,13 @@ static struct {
     char *bytes;
     size_t length;
     usec_t delay;
+    bool holds;
+    pthread_cond_t released;
     unsigned n_requests;
-    char request[256];
-} kubelet = {.mutex = PTHREAD_MUTEX_INITIALIZER, .listen_fd = -1};
+    char request[256]; /* its first line */
+    char head[8192];   /* all of it */
+} kubelet = {
+    .mutex = PTHREAD_MUTEX_INITIALIZER, .released = PTHREAD_COND_INITIALIZER, .listen_fd = -1};
 
 static void raise_loopback(void)
 {
@@ -56,16 +60,19 @@ static bool read_request(int fd, char *request, size_t size)
 static void *answer(void *data)
 {
     int fd = (int)(intptr_t)data;
-    char request[8192];
+    char request[8192] = "";
 
     if (read_request(fd, request, sizeof(request))) {
         pthread_mutex_lock(&kubelet.mutex);
         kubelet.n_requests++;
         snprintf(kubelet.request, sizeof(kubelet.request), "%.*s", (int)strcspn(request, "\r"),
                  request);
+        memcpy(kubelet.head, request, sizeof(request));
         size_t length = kubelet.length;
         char *bytes = kubelet.bytes ? memcpy(malloc(length + 1), kubelet.bytes, length) : NULL;
         usec_t delay = kubelet.delay;
+        while (kubelet.holds)
+            pthread_cond_wait(&kubelet.released, &kubelet.mutex);
         pthread_mutex_unlock(&kubelet.mutex);
         usleep((useconds_t)delay);
         for (size_t at = 0; bytes && at < length;) {
@@ -110,6 +117,7 @@ void kubelet_start(void)
     raise_loopback();
     kubelet.n_requests = 0;
     kubelet.delay = 0;
+    kubelet.holds = false;
     kubelet.listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     setsockopt(kubelet.listen_fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
     assert_int_equal(bind(kubelet.listen_fd, (const struct sockaddr *)&address, sizeof(address)),
@@ -124,6 +132,7 @@ void kubelet_stop(void)
 {
     if (kubelet.listen_fd < 0)
         return;
+    kubelet_holds(false);
     close(kubelet.end_fd);
     pthread_join(kubelet.thread, NULL);
     kubelet.listen_fd = fd_close(kubelet.listen_fd);
@@ -163,6 +172,14 @@ void kubelet_waits(usec_t delay)
     pthread_mutex_unlock(&kubelet.mutex);
 }
 
+void kubelet_holds(bool holds)
+{
+    pthread_mutex_lock(&kubelet.mutex);
+    kubelet.holds = holds;
+    pthread_cond_broadcast(&kubelet.released);
+    pthread_mutex_unlock(&kubelet.mutex);
+}
+
 unsigned kubelet_n_requests(void)
 {
     pthread_mutex_lock(&kubelet.mutex);
@@ -179,6 +196,16 @@ const char *kubelet_request(void)
     memcpy(request, kubelet.request, sizeof(request));
     pthread_mutex_unlock(&kubelet.mutex);
     return request;
+}
+
+const char *kubelet_head(void)
+{
+    static char head[sizeof(kubelet.head)];
+
+    pthread_mutex_lock(&kubelet.mutex);
+    memcpy(head, kubelet.head, sizeof(head));
+    pthread_mutex_unlock(&kubelet.mutex);
+    return head;
 }
 
 static const char *annotation(const json_t *manifest, const char *name)

@@ -25,9 +25,14 @@ void kubelet_serves(const char *bytes, size_t length);
 /* Each request is answered after that time only. */
 void kubelet_waits(usec_t delay);
 
+/* Or not before that is taken back; what is answered then is what was said when it came. */
+void kubelet_holds(bool holds);
+
 /* How many requests have come since kubelet_start(), and the first line of the last one. */
 unsigned kubelet_n_requests(void);
 const char *kubelet_request(void);
+/* The last one up to its empty line. */
+const char *kubelet_head(void);
 
 /* The pod that a recorded or made up manifest is of, as /pods shows it: UID, name, namespace; its
  * spec is `spec` (a reference is taken). Return: a new reference. */

@@ -59,6 +59,13 @@ static void has_defaults(void **state)
     assert_int_equal(config->backoff.initial, 10 * USEC_SEC);
     assert_int_equal(config->backoff.max, 5 * USEC_MINUTE);
     assert_string_equal(config->kubelet.root_dir, "/var/lib/kubelet");
+    assert_string_equal(config->kubelet.url, "http://127.0.0.1:10255");
+    assert_string_equal(config->kubelet.ca, "");
+    assert_string_equal(config->kubelet.certificate, "");
+    assert_string_equal(config->kubelet.key, "");
+    assert_string_equal(config->kubelet.token_file, "");
+    assert_int_equal(config->kubelet.timeout, USEC_SEC);
+    assert_false(config->kubelet.required);
 }
 
 static void reads_every_setting(void **state)
@@ -73,7 +80,8 @@ static void reads_every_setting(void **state)
         "[Launch]\nRequestTimeout=1500ms\nOnUnreachable=refuse\n"
         "[HostPath]\nCreate=no\nMode=02775\nOwner=root:12\nDeny=/a /b\nDeny=/c\n"
         "[BackOff]\nInitial=1s ; shortened\nMax=1min 30s\n"
-        "[Kubelet]\nRootDirectory=/k\n");
+        "[Kubelet]\nRootDirectory=/k\nURL=https://node:10250\nCA=/ca\nCertificate=/c\nKey=/key\n"
+        "TokenFile=/t\nTimeout=250ms\nRequired=yes\n");
     CLEANUP(config_unrefp) struct config *config = load(scratch, CONFIG_ALL, 0, "");
 
     assert_string_equal(config->daemon.socket, "/tmp/s");
@@ -93,6 +101,13 @@ static void reads_every_setting(void **state)
     assert_int_equal(config->backoff.initial, USEC_SEC);
     assert_int_equal(config->backoff.max, 90 * USEC_SEC);
     assert_string_equal(config->kubelet.root_dir, "/k");
+    assert_string_equal(config->kubelet.url, "https://node:10250");
+    assert_string_equal(config->kubelet.ca, "/ca");
+    assert_string_equal(config->kubelet.certificate, "/c");
+    assert_string_equal(config->kubelet.key, "/key");
+    assert_string_equal(config->kubelet.token_file, "/t");
+    assert_int_equal(config->kubelet.timeout, 250 * USEC_MSEC);
+    assert_true(config->kubelet.required);
 }
 
 static void fragments_come_after_in_order(void **state)
@@ -149,6 +164,27 @@ static void a_bad_value_is_named_and_mended(void **state)
 
     assert_int_equal(config->launch.request_timeout, 5 * USEC_SEC);
     assert_int_equal(config->hostpath.mode, 0755);
+}
+
+static void what_the_kubelet_is_asked_with_can_be_nothing(void **state)
+{
+    struct scratch *scratch = *state;
+
+    scratch_write(scratch, "gantry.conf",
+                  "[Kubelet]\nURL=\nCA=/ca\nCA=\nURL=ftp://x\nURL=http://\nCertificate=cert.pem\n"
+                  "Key=key.pem\nTokenFile=token\nTimeout=0\nRequired=perhaps\n");
+    CLEANUP(config_unrefp)
+    struct config *config = load(
+        scratch, CONFIG_ALL, CONFIG_E_INVALID,
+        "gantry.conf:5: [Kubelet] URL=ftp://x: expected http://HOST:PORT or https://HOST:PORT\n"
+        "gantry.conf:6: [Kubelet] URL=http://: expected http://HOST:PORT or https://HOST:PORT\n"
+        "gantry.conf:7: [Kubelet] Certificate=cert.pem: expected an absolute path\n"
+        "gantry.conf:8: [Kubelet] Key=key.pem: expected an absolute path\n"
+        "gantry.conf:9: [Kubelet] TokenFile=token: expected an absolute path\n"
+        "gantry.conf:10: [Kubelet] Timeout=0: expected a time above zero, such as 1s\n"
+        "gantry.conf:11: [Kubelet] Required=perhaps: expected yes or no\n");
+    assert_string_equal(config->kubelet.url, "");
+    assert_string_equal(config->kubelet.ca, "");
 }
 
 static void the_cap_is_not_below_the_start(void **state)
@@ -239,6 +275,7 @@ int main(void)
         TEST(reads_every_setting),
         TEST(fragments_come_after_in_order),
         TEST(a_bad_value_is_named_and_mended),
+        TEST(what_the_kubelet_is_asked_with_can_be_nothing),
         TEST(the_cap_is_not_below_the_start),
         TEST(an_unknown_setting_is_a_warning),
         TEST(a_line_that_is_none_is_named),
