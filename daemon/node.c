@@ -395,8 +395,7 @@ int node_init(struct node *node, uv_loop_t *loop, struct config *config, struct 
     node->kubelet = kubelet_new(loop, &node->events);
     node->removals = removals_new(node);
     node->gpus = gpus_new(state_dir);
-    node->mounts = mounts_new(node);
-    if (!node->bus || !node->kubelet || !node->removals || !node->gpus || !node->mounts)
+    if (!node->bus || !node->kubelet || !node->removals || !node->gpus)
         return -ENOMEM;
     int r = state_new(&node->state, state_dir, loop, &node->events, error);
     if (r < 0)
@@ -404,6 +403,10 @@ int node_init(struct node *node, uv_loop_t *loop, struct config *config, struct 
     node->run_dir = realpath(state_dir, NULL);
     if (!node->run_dir)
         return error_set(error, -errno, "state directory %s: %s", state_dir, strerror(errno));
+    /* The first that the loop knows of: from here on the daemon starts. */
+    node->mounts = mounts_new(node);
+    if (!node->mounts)
+        return -ENOMEM;
     state_load(node->state, take_up, node);
     return 0;
 }

@@ -25,6 +25,7 @@ static pid_t begin_child(void)
     assert_true(pid >= 0);
     if (pid == 0) {
         prctl(PR_SET_NAME, ") S 1 2 3 (");
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails ends without its children */
         close(ready[0]);
         if (write(ready[1], "x", 1) != 1)
             _exit(1);
@@ -122,6 +123,7 @@ static void *have_family(void *data)
     assert_int_equal(pipe(ready), 0);
     family->child = fork();
     if (family->child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         pid_t pid = begin_child();
         if (write(ready[1], &pid, sizeof(pid)) != sizeof(pid))
             _exit(1);
