@@ -46,7 +46,6 @@ struct launch *launch_free(struct launch *launch)
     }
     free(launch->subpaths);
     free(launch->binds);
-    pathwalk_made_deinit(&launch->made_files);
     free(launch->stage1_name);
     for (size_t i = 0; i < launch->n_environment; i++)
         free(launch->environment[i]);
@@ -239,13 +238,15 @@ static void left_waiting(uv_work_t *work, int status)
  * for want of a function to call.) */
 static void walk_on(struct launch *launch)
 {
+    bool is_prepare = LAUNCH_PREPARES & 1U << launch->cmd.verb;
+
     while (launch->room->name && !(launch->room->verbs & 1U << launch->cmd.verb))
         launch->room++;
     if (!launch->room->name) {
         launch->done(launch);
         return;
     }
-    if (launch->room->needs_spec && launch->consult && !launch->was_consulted) {
+    if (launch->room->needs_spec && is_prepare && launch->consult && !launch->was_consulted) {
         launch->was_consulted = true;
         launch->consult(launch);
         return;
@@ -261,10 +262,7 @@ static void walk_on(struct launch *launch)
 
 void launch_consulted(struct launch *launch, const char *reason)
 {
-    /* What is prepared may run, though the kubelet be gone for the moment: a pod that stays
-     * prepared would be launched anew at each sync (contract section 4). */
-    if (!reason || !launch->config->kubelet.required ||
-        !(LAUNCH_PREPARES & 1U << launch->cmd.verb)) {
+    if (!reason || !launch->config->kubelet.required) {
         walk_on(launch);
         return;
     }

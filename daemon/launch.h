@@ -44,7 +44,8 @@ enum {
 struct room {
     const char *name;
     unsigned verbs;       /* LAUNCH_PREPARES, ... : which launches come through here */
-    bool needs_spec;      /* the kubelet is asked for launch->spec before, unless it is known */
+    bool needs_spec;      /* at prepare the kubelet is asked for launch->spec before, unless it is
+                             known; run-prepared must not be delayed (contract section 4) */
     enum message refusal; /* what a refusal of its is told as */
     int (*enter)(struct launch *launch);
     /* NULL, or takes back what the room did outside the launch, if the launch does not go to rkt
@@ -90,9 +91,8 @@ struct launch {
     struct subpath
         *subpaths; /* volumes of which an app is to see only a part; for the subpath room */
     size_t n_subpaths;
-    char *binds; /* the key of the mounts that were made for it, daemon/binds.h; or NULL */
-    struct pathwalk_made made_files; /* for hostPaths; the hosttype room's undo takes them back */
-    char *stage1_name;               /* another stage1 than the command line's; NULL: as it was */
+    char *binds;        /* the key of the mounts that were made for it, daemon/binds.h; or NULL */
+    char *stage1_name;  /* another stage1 than the command line's; NULL: as it was */
     char **environment; /* "NAME=value", ended by NULL: what rkt's has besides; NULL: nothing */
     size_t n_environment;
     const char *unset[4]; /* variables that rkt is not to have, ended by NULL; static strings */

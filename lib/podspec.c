@@ -126,6 +126,16 @@ static int read_mount(struct podspec_mount *mount, const json_t *json)
     return r;
 }
 
+static bool has_variable(const json_t *list, const char *name)
+{
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *found = text(json_array_get(list, i), "name");
+        if (found && strcmp(found, name) == 0)
+            return true;
+    }
+    return false;
+}
+
 static int read_container(struct podspec_container *container, const json_t *json)
 {
     const json_t *security = json_object_get(json, "securityContext");
@@ -134,6 +144,7 @@ static int read_container(struct podspec_container *container, const json_t *jso
     const json_t *mounts = json_object_get(json, "volumeMounts");
 
     container->privileged = truth(security, "privileged");
+    container->sets_gpus = has_variable(json_object_get(json, "env"), "NVIDIA_VISIBLE_DEVICES");
     read_resource(&container->cpu, resources, "cpu", 1000);
     read_resource(&container->memory, resources, "memory", 1);
     int r = copy_text(&container->name, json, "name", "");

@@ -107,7 +107,15 @@ static int check_annotations(struct launch *launch)
     return 0;
 }
 
-/* The annotation is the pod's own word; the variable may be the image's. */
+/* Many images set the variable, wherever they run: only the pod's own word counts. */
+static bool sets_variable(const struct launch *launch, const char *name)
+{
+    const struct podspec_container *container =
+        launch->spec ? podspec_container(launch->spec, name) : NULL;
+
+    return container && container->sets_gpus;
+}
+
 static int read_request(struct launch *launch, struct gpu_request *request)
 {
     const char *variable = manifest_environment(launch->manifest, request->app, VARIABLE);
@@ -122,7 +130,9 @@ static int read_request(struct launch *launch, struct gpu_request *request)
         annotation = podspec_annotation(launch->spec, name);
     if (annotation)
         return read_annotation(launch, request, annotation);
-    return variable ? read_variable(launch, request, variable) : 0;
+    return variable && sets_variable(launch, request->container)
+               ? read_variable(launch, request, variable)
+               : 0;
 }
 
 /* Return: 0, LAUNCH_E_REFUSED, -ENOMEM. */

@@ -62,14 +62,28 @@ static bool is_mounted(const struct launch *launch, const char *volume)
     return false;
 }
 
+/* What the spec says is done to paths that the manifest has, too: that one comes from the kubelet
+ * for sure. */
+static bool is_in_manifest(const struct manifest *manifest, const char *source)
+{
+    for (size_t i = 0; i < manifest_n_volumes(manifest); i++) {
+        struct manifest_volume volume = manifest_volume(manifest, i);
+        if (volume.source && strcmp(volume.source, source) == 0)
+            return true;
+    }
+    return false;
+}
+
 static bool has_type(const struct launch *launch, const struct podspec_volume *volume)
 {
     return volume->type == PODSPEC_VOLUME_HOST_PATH && volume->host_path &&
-           volume->host_path_type[0] != '\0' && is_mounted(launch, volume->name);
+           volume->host_path_type[0] != '\0' && is_mounted(launch, volume->name) &&
+           is_in_manifest(launch->manifest, volume->host_path);
 }
 
 /* The file of FileOrCreate. */
-static int make_file(struct launch *launch, const struct podspec_volume *volume)
+static int make_file(struct launch *launch, const struct podspec_volume *volume,
+                     struct pathwalk_made *made)
 {
     const struct config *config = launch->config;
 
@@ -83,18 +97,19 @@ static int make_file(struct launch *launch, const struct podspec_volume *volume)
         .gid = config->hostpath.gid,
         .deny = (const char *const *)config->hostpath.deny,
     };
-    size_t n_before = launch->made_files.n_folders;
-    int r = pathwalk_make_file(&rules, volume->host_path, &launch->made_files, &launch->error);
+    size_t n_before = made->n_folders;
+    int r = pathwalk_make_file(&rules, volume->host_path, made, &launch->error);
     if (r == PATHWALK_E_REFUSED)
         return error_wrap(&launch->error, LAUNCH_E_REFUSED, "volume \"%s\": %s", volume->name,
                           volume->host_path);
-    if (r < 0 || launch->made_files.n_folders == n_before)
+    if (r < 0 || made->n_folders == n_before)
         return r;
     return launch_note(launch, "made the file %s (0644 %s) for volume \"%s\"", volume->host_path,
                        config->hostpath.owner, volume->name);
 }
 
-static int check(struct launch *launch, const struct podspec_volume *volume)
+static int check(struct launch *launch, const struct podspec_volume *volume,
+                 struct pathwalk_made *made)
 {
     const struct type *type = find_type(volume->host_path_type);
     struct stat st;
@@ -105,7 +120,9 @@ static int check(struct launch *launch, const struct podspec_volume *volume)
                          volume->host_path_type);
     bool is_missing = stat(volume->host_path, &st) < 0;
     if (is_missing && type->may_be_missing)
-        return type->format == 0 && launch->config->hostpath.create ? make_file(launch, volume) : 0;
+        return type->format == 0 && launch->config->hostpath.create
+                   ? make_file(launch, volume, made)
+                   : 0;
     if (is_missing || (type->format ? (st.st_mode & S_IFMT) != type->format : S_ISDIR(st.st_mode)))
         return error_set(&launch->error, LAUNCH_E_REFUSED,
                          "volume \"%s\": hostPath type check failed: %s is not a %s", volume->name,
@@ -115,6 +132,7 @@ static int check(struct launch *launch, const struct podspec_volume *volume)
 
 int amend_hosttype(struct launch *launch)
 {
+    struct pathwalk_made made = PATHWALK_MADE_NULL;
     int r = 0;
 
     if (!launch->manifest || !launch->spec)
@@ -124,14 +142,11 @@ int amend_hosttype(struct launch *launch)
             continue;
         if (!launch->may_wait)
             return LAUNCH_E_WAIT;
-        r = check(launch, &launch->spec->volumes[i]);
+        r = check(launch, &launch->spec->volumes[i], &made);
     }
-    if (r != 0)
-        undo_hosttype(launch);
+    if (r == 0)
+        pathwalk_made_deinit(&made);
+    else
+        pathwalk_undo(&made);
     return r;
-}
-
-void undo_hosttype(struct launch *launch)
-{
-    pathwalk_undo(&launch->made_files);
 }

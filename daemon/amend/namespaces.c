@@ -12,7 +12,8 @@
  * anyway: all of whose containers are privileged. It runs one app, has no network of its own, and
  * mounts host volumes only, each once.
  *
- * Which stage1 a pod runs in is decided by prepare, which namespaces nspawn makes by run-prepared.
+ * Which stage1 a pod runs in is decided by prepare, which namespaces nspawn makes by run-prepared:
+ * an annotation of the manifest, which rkt keeps, tells the one from the other.
  */
 
 #include <errno.h>
@@ -25,6 +26,12 @@
 /* An older one, which shares IPC and pid and uts namespaces. */
 #define SHARE_ALL "SYSTEMD_NSPAWN_SHARE_SYSTEM"
 
+/* "host" if the pod shares the host's IPC namespace. */
+#define IPC_ANNOTATION "gantry.io/ipc"
+
+/* What the kubelet lets a privileged container retain: up to CAP_AUDIT_READ. */
+#define N_CAPABILITIES_PRIVILEGED 38
+
 static bool is_fly(const char *stage1_name)
 {
     return stage1_name && strstr(stage1_name, "stage1-fly");
@@ -35,13 +42,17 @@ static bool is_kvm(const char *stage1_name)
     return stage1_name && strstr(stage1_name, "stage1-kvm");
 }
 
-static bool are_privileged(const struct podspec *spec)
+/* The spec says so, and the manifest, which comes from the kubelet for sure. */
+static bool are_privileged(const struct launch *launch)
 {
+    const struct podspec *spec = launch->spec;
+
     for (size_t i = 0; i < spec->n_containers; i++) {
         if (!spec->containers[i].privileged)
             return false;
     }
-    return true;
+    return manifest_n_capabilities(launch->manifest, 0, MANIFEST_RETAIN_SET) >=
+           N_CAPABILITIES_PRIVILEGED;
 }
 
 static bool is_host_volume(const struct manifest *manifest, const char *name)
@@ -88,7 +99,7 @@ static const char *why_not_fly(const struct launch *launch)
         return "stage1-fly runs pods of one container only";
     if (!spec->host_network)
         return "stage1-fly has no network of its own, and hostNetwork is not set";
-    if (!launch->config->namespaces.host_pid_unprivileged && !are_privileged(spec))
+    if (!launch->config->namespaces.host_pid_unprivileged && !are_privileged(launch))
         return "stage1-fly is no isolation, and the container is not privileged "
                "(HostPIDUnprivileged=no)";
     if (!can_fly_mount(launch->manifest))
@@ -127,7 +138,8 @@ static int promise_ipc(struct launch *launch)
         return 0;
     if (is_kvm(launch->cmd.stage1_name))
         return not_to_be_had(launch, "hostIPC", "stage1-kvm is a machine of its own");
-    return launch_note(launch, "hostIPC: shares the host's IPC namespace");
+    int r = manifest_set_annotation(launch->manifest, IPC_ANNOTATION, "host");
+    return r < 0 ? r : launch_note(launch, "hostIPC: shares the host's IPC namespace");
 }
 
 static int choose_stage1(struct launch *launch)
@@ -140,8 +152,9 @@ static int choose_stage1(struct launch *launch)
 static int set_environment(struct launch *launch)
 {
     static const char *const variables[] = {SHARE_IPC, SHARE_ALL};
+    const char *shares = manifest_annotation(launch->manifest, IPC_ANNOTATION);
 
-    if (launch->spec->host_ipc)
+    if (shares && strcmp(shares, "host") == 0)
         return launch_set_environment(launch, SHARE_IPC, "1");
     for (size_t i = 0; i < N_ELEMENTS(variables); i++) {
         if (!launch_get_environment(launch, variables[i]))
@@ -159,9 +172,9 @@ int amend_namespaces(struct launch *launch)
 {
     int r = 0;
 
-    if (!launch->spec)
+    if (!launch->is_kubernetes)
         return 0;
-    if (LAUNCH_PREPARES & 1U << launch->cmd.verb)
+    if (launch->spec && (LAUNCH_PREPARES & 1U << launch->cmd.verb))
         r = choose_stage1(launch);
     if (r == 0 && (LAUNCH_RUNS & 1U << launch->cmd.verb))
         r = set_environment(launch);

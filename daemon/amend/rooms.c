@@ -11,7 +11,7 @@ const struct room rooms[] = {
 
     /* amendments */
     {"volumes", LAUNCH_PREPARES, true, MESSAGE_REFUSAL, amend_volumes, NULL},
-    {"hosttype", LAUNCH_PREPARES, true, MESSAGE_REFUSAL, amend_hosttype, undo_hosttype},
+    {"hosttype", LAUNCH_PREPARES, true, MESSAGE_REFUSAL, amend_hosttype, NULL},
     {"hostpath", LAUNCH_PREPARES, false, MESSAGE_REFUSAL, amend_hostpath, NULL},
     {"subpath", LAUNCH_PREPARES, false, MESSAGE_REFUSAL, amend_subpath, undo_subpath},
     {"capabilities", LAUNCH_PREPARES, false, MESSAGE_REFUSAL, amend_capabilities, NULL},

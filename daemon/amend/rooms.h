@@ -16,8 +16,6 @@ int amend_volumes(struct launch *launch);
 
 /* Sees that a hostPath is what its type says. */
 int amend_hosttype(struct launch *launch);
-/* Takes back the files that it has made. */
-void undo_hosttype(struct launch *launch);
 
 /* Makes the host directories that a pod's volumes name and that do not exist. */
 int amend_hostpath(struct launch *launch);

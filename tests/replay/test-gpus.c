@@ -29,6 +29,9 @@ static void make_device(const char *name, unsigned minor)
     assert_int_equal(mknod(path, S_IFCHR | 0666, makedev(1, minor)), 0);
 }
 
+/* What the kubelet tells of pods: all that asked so far. */
+static json_t *told;
+
 /* Two GPUs: /dev/null and /dev/zero by other names. */
 static int setup(void **state)
 {
@@ -46,12 +49,16 @@ static int setup(void **state)
                    "\n[BackOff]\nInitial=0\n");
     gantryd_end(SIGTERM);
     gantryd_start();
+    told = json_array();
+    kubelet_start();
+    kubelet_serves_pods(told);
     return 0;
 }
 
 static int teardown(void **state)
 {
     kubelet_stop();
+    json_decref(told);
     umount2(DEVICES, MNT_DETACH);
     return rkt_teardown(state);
 }
@@ -63,6 +70,16 @@ static void set_variable(json_t *manifest, const char *value)
     json_object_set_new(
         app, "environment",
         json_pack("[{s:s, s:s}]", "name", "NVIDIA_VISIBLE_DEVICES", "value", value));
+}
+
+static void tell_of(const json_t *manifest, const char *variable)
+{
+    CLEANUP(json_decrefp)
+    json_t *spec = json_pack("{s:[{s:s, s:[{s:s, s:s}]}]}", "containers", "name", "app", "env",
+                             "name", "NVIDIA_VISIBLE_DEVICES", "value", variable);
+
+    json_array_append_new(told, kubelet_pod(manifest, spec));
+    kubelet_serves_pods(told);
 }
 
 /* Pod default/NAME with UID NAME, whose one container "app" asks by its variable (NULL: not). */
@@ -81,8 +98,10 @@ static json_t *manifest_of(const char *name, const char *variable, const char *s
             strcmp(field(entry, "name"), "io.kubernetes.pod.name") == 0)
             json_object_set_new(entry, "value", json_string(name));
     }
-    if (variable)
+    if (variable) {
         set_variable(manifest, variable);
+        tell_of(manifest, variable);
+    }
     return manifest;
 }
 
@@ -193,7 +212,9 @@ static void a_pod_that_asks_for_none_goes_on_as_it_came(void **state)
 
     (void)state;
     for (size_t i = 0; i < N_ELEMENTS(values); i++) {
-        CLEANUP(json_decrefp) json_t *manifest = manifest_of("a", values[i], "true");
+        CLEANUP(json_decrefp) json_t *manifest = manifest_of("a", NULL, "true");
+        if (values[i])
+            set_variable(manifest, values[i]);
         CLEANUP(result_deinit) struct result result = rkt_prepare(manifest, NULL);
         CLEANUP(freep) char *uuid = rkt_uuid(&result);
         char path[256];
@@ -217,7 +238,6 @@ static void an_annotation_asks_too(void **state)
     };
 
     (void)state;
-    kubelet_start();
     for (size_t i = 0; i <= N_ELEMENTS(bad); i++) {
         bool is_good = i == N_ELEMENTS(bad);
         CLEANUP(json_decrefp) json_t *spec = json_pack("{s:[{s:s}]}", "containers", "name", "app");

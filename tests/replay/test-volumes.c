@@ -352,26 +352,6 @@ static void an_app_sees_the_file_that_was_made_for_it(void **state)
     is_noted("hosttype: made the file /srv/cache/not/there (0644 root:root) for volume \"dne\"");
 }
 
-/* Another volume's source cannot be made: what was made for this launch goes away again. */
-static void a_launch_that_is_refused_later_leaves_no_file(void **state)
-{
-    CLEANUP(json_decrefp) json_t *manifest = manifest_of("two-apps");
-    json_t *volumes = json_object_get(manifest, "volumes");
-
-    (void)state;
-    make_pod_folder(manifest, SCRATCH);
-    make_folders("/srv/cache/not");
-    write_text("/srv/file", "");
-    json_array_append_new(volumes, json_pack("{s:s, s:s, s:s}", "name", "bad", "kind", "host",
-                                             "source", "/srv/file/x"));
-    kubelet_tells(manifest, spec_of_type("FileOrCreate"));
-    CLEANUP(result_deinit) struct result result = rkt_prepare(manifest, NULL);
-    assert_int_equal(result.status, 254);
-    assert_string_equal(result.err, "launch of pod web/burst-node1: volume \"bad\": /srv/file/x: "
-                                    "/srv/file: not a directory\n");
-    assert_false(is_there("/srv/cache/not/there"));
-}
-
 static int teardown(void **state)
 {
     kubelet_stop();
@@ -391,7 +371,6 @@ int main(void)
         TEST(nobody_writes_to_a_secret),
         TEST(host_paths_are_what_their_types_say),
         TEST(an_app_sees_the_file_that_was_made_for_it),
-        TEST(a_launch_that_is_refused_later_leaves_no_file),
     };
 
     node_enter();

@@ -21,12 +21,12 @@ static json_t *make_manifest(const char *hash, const char *const *sources)
                                                  "kind", "host", "source", sources[i]));
     if (!hash)
         return json_pack("{s:o}", "volumes", volumes);
-    return json_pack("{s:[{s:s, s:[o]}], s:o, s:[o, o, o, o]}", "apps", "name", "c", "annotations",
-                     annotation("rkt.kubernetes.io/container-hash", hash), "volumes", volumes,
-                     "annotations", annotation("rkt.kubernetes.io/managed-by-kubelet", "true"),
-                     annotation("io.kubernetes.pod.uid", "1234"),
-                     annotation("io.kubernetes.pod.name", "web"),
-                     annotation("io.kubernetes.pod.namespace", "default"));
+    return json_pack(
+        "{s:[{s:s, s:{}, s:[o]}], s:o, s:[o, o, o, o]}", "apps", "name", "c", "app", "annotations",
+        annotation("rkt.kubernetes.io/container-hash", hash), "volumes", volumes, "annotations",
+        annotation("rkt.kubernetes.io/managed-by-kubelet", "true"),
+        annotation("io.kubernetes.pod.uid", "1234"), annotation("io.kubernetes.pod.name", "web"),
+        annotation("io.kubernetes.pod.namespace", "default"));
 }
 
 struct launch *make_launch(struct config *config, const char *hash, const char *const *sources)

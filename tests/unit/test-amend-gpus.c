@@ -65,6 +65,26 @@ static json_t *app_of(const char *name, const char *variable)
     return json_pack("{s:s, s:{s:o}}", "name", name, "app", "environment", environment);
 }
 
+static json_t *container_of_spec(const char *name, const char *variable)
+{
+    json_t *environment = json_array();
+
+    if (variable)
+        json_array_append_new(environment, json_pack("{s:s}", "name", "NVIDIA_VISIBLE_DEVICES"));
+    return json_pack("{s:s, s:o}", "name", name, "env", environment);
+}
+
+/* Has the kubelet tell that the variables are the pod's own. */
+static void set_spec(struct launch *launch, const char *a, const char *b)
+{
+    CLEANUP(json_decrefp)
+    json_t *list =
+        json_pack("{s:[{s:{s:s}, s:{s:[o, o]}}]}", "items", "metadata", "uid", "1234", "spec",
+                  "containers", container_of_spec("a", a), container_of_spec("b", b));
+
+    assert_int_equal(podspec_find(&launch->spec, list, "1234"), 0);
+}
+
 /* A prepare of a pod with containers "a" and "b", whose variables are these (NULL: none). Its
  * process is the test's own. */
 static struct launch *make_gpu_launch(const struct fixture *fixture, const char *a, const char *b)
@@ -77,6 +97,7 @@ static struct launch *make_gpu_launch(const struct fixture *fixture, const char 
     manifest_free(launch->manifest);
     assert_int_equal(manifest_from_json(&launch->manifest, root, NULL), 0);
     assert_true(manifest_identity(launch->manifest, &launch->identity));
+    set_spec(launch, a, b);
     launch->gpus = fixture->gpus;
     launch->pid = getpid();
     launch->pidfd = (int)syscall(SYS_pidfd_open, launch->pid, 0);
@@ -128,6 +149,18 @@ static void a_pod_of_others_is_left_alone(void **state)
     CLEANUP(launch_freep) struct launch *launch = make_gpu_launch(*state, "all", NULL);
 
     launch->is_kubernetes = false;
+    assert_int_equal(amend_gpus(launch), 0);
+    assert_false(manifest_is_edited(launch->manifest));
+}
+
+static void an_images_variable_asks_for_nothing(void **state)
+{
+    CLEANUP(launch_freep) struct launch *launch = make_gpu_launch(*state, "all", NULL);
+
+    podspec_unref(launch->spec);
+    launch->spec = NULL;
+    assert_int_equal(amend_gpus(launch), 0);
+    set_spec(launch, NULL, NULL);
     assert_int_equal(amend_gpus(launch), 0);
     assert_false(manifest_is_edited(launch->manifest));
 }
@@ -311,11 +344,12 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     static const struct CMUnitTest tests[] = {
-        TEST(who_does_not_ask_does_not_wait),   TEST(a_pod_of_others_is_left_alone),
-        TEST(requests_are_understood),          TEST(what_is_not_understood_is_refused),
-        TEST(an_init_container_may_be_named),   TEST(containers_share_what_all_need),
-        TEST(what_the_pod_mounts_itself_stays), TEST(a_name_of_ours_is_not_to_be_had),
-        TEST(what_cannot_be_known_is_refused),  TEST(a_run_without_gpus_does_not_wait),
+        TEST(who_does_not_ask_does_not_wait),      TEST(a_pod_of_others_is_left_alone),
+        TEST(an_images_variable_asks_for_nothing), TEST(requests_are_understood),
+        TEST(what_is_not_understood_is_refused),   TEST(an_init_container_may_be_named),
+        TEST(containers_share_what_all_need),      TEST(what_the_pod_mounts_itself_stays),
+        TEST(a_name_of_ours_is_not_to_be_had),     TEST(what_cannot_be_known_is_refused),
+        TEST(a_run_without_gpus_does_not_wait),
     };
 
     return cmocka_run_group_tests_name("amend-gpus", tests, NULL, NULL);

@@ -14,6 +14,7 @@ struct row {
     const char *mount; /* volume that the app mounts: "host", "empty", "host host"; or NULL */
     const char *flag;  /* of prepare */
     unsigned n_apps;   /* 0: one */
+    bool is_plain;     /* the manifest does not let the app retain all capabilities */
     const char *config;
     /* expected */
     bool runs_under_fly;
@@ -61,7 +62,7 @@ static void set_apps(struct launch *launch, unsigned n)
     json_t *apps = json_array();
 
     for (unsigned i = 0; i < n; i++)
-        json_array_append_new(apps, json_pack("{s:s}", "name", "c"));
+        json_array_append_new(apps, json_pack("{s:s, s:{}}", "name", "c", "app"));
     manifest_free(launch->manifest);
     assert_int_equal(manifest_from_json(&launch->manifest, json_pack("{s:o}", "apps", apps), NULL),
                      0);
@@ -74,6 +75,14 @@ static void set_flag(struct launch *launch, const char *flag)
     launch->argv[launch->argc] = NULL;
     rktcmd_deinit(&launch->cmd);
     assert_int_equal(rktcmd_parse(&launch->cmd, launch->argc, launch->argv), 0);
+}
+
+/* What the kubelet lets a privileged container retain. */
+static void set_capabilities(struct launch *launch)
+{
+    static const char *const all[38] = {[0 ... 37] = "CAP_X"};
+
+    manifest_set_capabilities(launch->manifest, 0, MANIFEST_RETAIN_SET, all, N_ELEMENTS(all));
 }
 
 static void enter(const struct row *row)
@@ -89,6 +98,8 @@ static void enter(const struct row *row)
         set_flag(launch, row->flag);
     if (row->spec)
         set_spec(launch, row->spec);
+    if (!row->is_plain)
+        set_capabilities(launch);
     assert_int_equal(amend_namespaces(launch), row->is_refused ? LAUNCH_E_REFUSED : 0);
     if (row->runs_under_fly)
         assert_string_equal(launch->stage1_name, FLY);
@@ -128,6 +139,10 @@ static void prepare_chooses_the_stage1(void **state)
          .words = WITHOUT_PID "stage1-fly runs pods of one container only"},
         {.spec = "{\"hostPID\":true," PRIVILEGED "}",
          .words = WITHOUT_PID "stage1-fly has no network of its own, and hostNetwork is not set"},
+        {.spec = HOST_PID PRIVILEGED "}",
+         .is_plain = true,
+         .words = WITHOUT_PID "stage1-fly is no isolation, and the container is not privileged "
+                              "(HostPIDUnprivileged=no)"},
         {.spec = HOST_PID PLAIN "}",
          .words = WITHOUT_PID "stage1-fly is no isolation, and the container is not privileged "
                               "(HostPIDUnprivileged=no)"},
@@ -161,15 +176,16 @@ static void prepare_chooses_the_stage1(void **state)
         enter(&rows[i]);
 }
 
-/* A run-prepared of a pod of that spec, whose caller has these variables. */
-static struct launch *make_run(struct config *config, const char *spec, const char *caller)
+/* A run-prepared of a pod whose prepare left that word, or NULL, and whose caller has these
+ * variables. */
+static struct launch *make_run(struct config *config, const char *ipc, const char *caller)
 {
     struct launch *launch = make_launch(config, "1", NULL);
 
     launch->cmd.verb = RKTCMD_RUN_PREPARED;
     launch->caller = json_loads(caller, 0, NULL);
-    if (spec)
-        set_spec(launch, spec);
+    if (ipc)
+        manifest_set_annotation(launch->manifest, "gantry.io/ipc", ipc);
     assert_int_equal(amend_namespaces(launch), 0);
     assert_null(launch->stage1_name);
     return launch;
@@ -182,27 +198,22 @@ static void run_prepared_sets_nspawns_variable(void **state)
     CLEANUP(config_unrefp) struct config *config = make_config("");
 
     (void)state;
-    CLEANUP(launch_freep) struct launch *host = make_run(config, "{\"hostIPC\":true}", "{}");
+    CLEANUP(launch_freep) struct launch *host = make_run(config, "host", "{}");
     assert_int_equal(host->n_environment, 1);
     assert_string_equal(host->environment[0], "SYSTEMD_NSPAWN_SHARE_NS_IPC=1");
     assert_null(host->unset[0]);
 
-    CLEANUP(launch_freep) struct launch *own = make_run(config, "{}", "{}");
+    CLEANUP(launch_freep) struct launch *own = make_run(config, NULL, "{}");
     assert_int_equal(own->n_environment, 0);
     assert_null(own->unset[0]);
 
     /* what the kubelet has, a pod that does not ask for it has not */
-    CLEANUP(launch_freep) struct launch *kept = make_run(config, "{}", shared);
+    CLEANUP(launch_freep) struct launch *kept = make_run(config, NULL, shared);
     assert_int_equal(kept->n_environment, 0);
     assert_string_equal(kept->unset[0], "SYSTEMD_NSPAWN_SHARE_NS_IPC");
     assert_string_equal(kept->unset[1], "SYSTEMD_NSPAWN_SHARE_SYSTEM");
     assert_null(kept->unset[2]);
     assert_int_equal(kept->notes.n, 2);
-
-    /* nobody knows */
-    CLEANUP(launch_freep) struct launch *unknown = make_run(config, NULL, shared);
-    assert_null(unknown->unset[0]);
-    assert_int_equal(unknown->notes.n, 0);
 }
 
 int main(void)
