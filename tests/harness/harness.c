@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -406,8 +407,10 @@ pid_t start_argv(const char *program, char *const *argv)
     assert_true(pid >= 0);
     if (pid > 0)
         return pid;
-    /* A group of its own, so that what it leaves behind can be ended with it, as systemd would. */
+    /* A group of its own, so that what it leaves behind can be ended with it, as systemd would. And
+     * nothing outlives the test: it would hold the pipe that the test's result goes to. */
     setpgid(0, 0);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     int null = open("/dev/null", O_RDWR);
     if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(null, 2) < 0)
         _exit(99);

@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -630,6 +631,7 @@ static void by_hand_it_runs_the_same(void **state)
     assert_int_equal(pipe2(err, O_CLOEXEC), 0);
     pid_t pid = fork();
     if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         unsetenv("JOURNAL_STREAM");
         dup2(err[1], STDERR_FILENO);
         execv(node_built("gantryd"), argv);
