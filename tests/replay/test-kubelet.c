@@ -17,7 +17,7 @@
 #include "tests/harness/kubelet.h"
 
 #define UUID "0f0e0d0c-0b0a-4900-8807-060504030201"
-#define REQUIRED "[Kubelet]\nRequired=yes\nTimeout=30s\n[Launch]\nRequestTimeout=40s\n"
+#define REQUIRED "[Kubelet]\nRequired=yes\nTimeout=30s\n[Launch]\nRequestTimeout=1min\n"
 
 static const char *id_of(enum message message)
 {
@@ -493,7 +493,7 @@ static void gantryd_ends_though_the_kubelet_does_not_answer(void **state)
 {
     (void)state;
     kubelet_holds(true);
-    configure("[Kubelet]\nTimeout=1min\n[Launch]\nRequestTimeout=500ms\n");
+    configure("[Kubelet]\nTimeout=2s\n[Launch]\nRequestTimeout=4s\n");
     pid_t launch = begin("pod0", "1");
     wait_for(kubelet_n_requests() == 1);
     assert_int_equal(gantryd_end(SIGTERM), 0);
