@@ -16,6 +16,7 @@
  * is kept. How long it may take is the caller's business: it is killed.
  */
 
+#include <cap-ng.h>
 #include <curl/curl.h>
 #include <errno.h>
 #include <jansson.h>
@@ -278,6 +279,11 @@ int main(int argc, char **argv)
 
     if (argc != 6) {
         fprintf(stderr, "usage: kubelet-pods URL CA CERTIFICATE KEY TOKENFILE <UIDS\n");
+        return EXIT_FAILURE;
+    }
+    capng_clear(CAPNG_SELECT_CAPS);
+    if (capng_apply(CAPNG_SELECT_CAPS) != 0) {
+        print_error("kubelet-pods cannot drop its capabilities");
         return EXIT_FAILURE;
     }
     /* Without gantryd nobody would end it. */

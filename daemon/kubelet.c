@@ -162,8 +162,12 @@ static void fetch_closed(uv_handle_t *handle)
 /* Its process is waited for, so that nothing of it stays behind. */
 static void exited(uv_process_t *process, int64_t status, int signum)
 {
+    struct fetch *fetch = process->data;
+
     (void)status;
     (void)signum;
+    /* From here on its pid may be another's. */
+    fetch->is_running = false;
     uv_close((uv_handle_t *)process, fetch_closed);
 }
 
@@ -175,7 +179,7 @@ static void let_go(struct fetch *fetch)
     uv_close((uv_handle_t *)&fetch->timer, fetch_closed);
     if (fetch->is_running)
         uv_process_kill(&fetch->process, SIGKILL);
-    else
+    else if (!uv_is_closing((uv_handle_t *)&fetch->process))
         uv_close((uv_handle_t *)&fetch->process, fetch_closed);
 }
 

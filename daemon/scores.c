@@ -132,6 +132,13 @@ static void look_at_app(struct app *app, const int *proc_fds, size_t n)
     conclude_app(app, seen, changed);
 }
 
+static void close_tree(int *proc_fds, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        close(proc_fds[i]);
+    free(proc_fds);
+}
+
 static void look_below(struct scores *scores)
 {
     int *proc_fds;
@@ -143,18 +150,27 @@ static void look_below(struct scores *scores)
         if (!scores->apps[i].is_done)
             look_at_app(&scores->apps[i], proc_fds, n);
     }
-    for (size_t i = 0; i < n; i++)
-        close(proc_fds[i]);
-    free(proc_fds);
+    close_tree(proc_fds, n);
 }
 
+/* The pod's process and all that it has begun: under fly that is the app. A kvm is one process,
+ * with the app's own inside. */
 static void look_at_self(struct scores *scores)
 {
     CLEANUP(fd_closep) int proc_fd = process_open_proc(scores->pid);
+    struct app *app = &scores->apps[0];
     bool seen = false, changed = false;
+    int *proc_fds;
+    size_t n;
 
-    look_at_process(&scores->apps[0], proc_fd, &seen, &changed);
-    conclude_app(&scores->apps[0], seen, changed);
+    /* First: what it begins from here on has the score of itself. */
+    look_at_process(app, proc_fd, &seen, &changed);
+    if (process_open_tree(scores->pid, &proc_fds, &n) < 0)
+        return;
+    for (size_t i = 0; i < n; i++)
+        look_at_process(app, proc_fds[i], &seen, &changed);
+    conclude_app(app, seen, changed);
+    close_tree(proc_fds, n);
 }
 
 static bool all_are_done(const struct scores *scores)

@@ -9,7 +9,7 @@
  * own affair.
  *
  * An app's processes are those of the pod that are in the cgroup of the unit APP.service; under
- * fly, the pod's own process is the app.
+ * fly, the pod's own process and all that are below it.
  */
 
 struct node;

@@ -26,6 +26,7 @@ struct reading {
     FILE *stream;
     unsigned line;
     char backoff_at[PATH_MAX + 16]; /* "file:line" of the last [BackOff] assignment */
+    char timeout_at[PATH_MAX + 16]; /* and of that of [Kubelet] Timeout=; "": there is none */
 };
 
 static void report(struct reading *reading, bool is_warning, const char *format, ...) PRINTF(3, 4);
@@ -348,6 +349,15 @@ static const struct key *find_key(const char *section, const char *name)
     return NULL;
 }
 
+bool config_key(size_t index, const char **sectionp, const char **namep)
+{
+    if (index >= N_ELEMENTS(keys))
+        return false;
+    *sectionp = keys[index].section;
+    *namep = keys[index].name;
+    return true;
+}
+
 /* inih calls this for each assignment. Return: 1, for faults are counted here, not there. */
 static int assign(void *userdata, const char *section, const char *name, const char *value)
 {
@@ -370,6 +380,9 @@ static int assign(void *userdata, const char *section, const char *name, const c
                section, name, value, key->expected);
     if (strcmp(section, "BackOff") == 0)
         snprintf(reading->backoff_at, sizeof(reading->backoff_at), "%s:%u", reading->file,
+                 reading->line);
+    if (r == 0 && key->offset == offsetof(struct config, kubelet.timeout))
+        snprintf(reading->timeout_at, sizeof(reading->timeout_at), "%s:%u", reading->file,
                  reading->line);
     return 1;
 }
@@ -493,6 +506,24 @@ static void check_backoff(struct reading *reading)
                usec_format_go(initial, limits->initial));
 }
 
+/* A launch waits for at most two fetches, the one that is under way and one of its own, and must be
+ * answered before the drop-in gives up and goes on to rkt. */
+static void check_timeout(struct reading *reading)
+{
+    struct config *config = reading->config;
+    usec_t max = config->launch.request_timeout / 2;
+    char timeout[USEC_GO_MAX], right[USEC_GO_MAX], whole[USEC_GO_MAX];
+
+    if (config->kubelet.timeout <= max)
+        return;
+    if (reading->timeout_at[0] != '\0')
+        report(reading, false,
+               "%s: [Kubelet] Timeout=%s: expected a time not above %s, half of RequestTimeout=%s",
+               reading->timeout_at, usec_format_go(timeout, config->kubelet.timeout),
+               usec_format_go(right, max), usec_format_go(whole, config->launch.request_timeout));
+    config->kubelet.timeout = max;
+}
+
 int config_load(struct config **configp, const char *path, enum config_scope scope,
                 config_report_fn *fn, void *userdata)
 {
@@ -509,6 +540,7 @@ int config_load(struct config **configp, const char *path, enum config_scope sco
     read_file(&reading, path);
     read_fragments(&reading, path);
     check_backoff(&reading);
+    check_timeout(&reading);
     if (reading.out_of_memory)
         return -ENOMEM;
 

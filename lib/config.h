@@ -54,7 +54,7 @@ struct config {
         char *certificate; /* Certificate=: ours, with Key=; or "" */
         char *key;
         char *token_file; /* TokenFile=: what we prove ourselves with; or "" */
-        usec_t timeout;   /* Timeout= */
+        usec_t timeout;   /* Timeout=, at most half of request_timeout */
         bool required;    /* Required= */
     } kubelet;
     struct {
@@ -105,6 +105,10 @@ static inline void config_unrefp(struct config **configp)
 {
     config_unref(*configp);
 }
+
+/* The keys there are, by number; so the tests hold the manual against them. Return: false if there
+ * are not so many. */
+bool config_key(size_t index, const char **sectionp, const char **namep);
 
 /* Where the configuration is: $GANTRY_CONFIG, else SYSCONFDIR/gantry/gantry.conf. */
 const char *config_path(void);

@@ -137,6 +137,15 @@ static int score_of(pid_t pid)
     return atoi(text);
 }
 
+static void set_score(pid_t pid, const char *score)
+{
+    char path[64];
+
+    snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", (int)pid);
+    write_text(path, score);
+    assert_int_equal(score_of(pid), atoi(score));
+}
+
 static pid_t launch(const json_t *manifest)
 {
     CLEANUP(result_deinit) struct result result = rkt_prepare(manifest, NULL);
@@ -313,10 +322,7 @@ static void what_gantryd_did_not_finish_the_next_one_does(void **state)
     pid_t front = wait_for_child(pod, FRONT);
     wait_for(score_of(front) == 1000);
     gantryd_end(SIGKILL);
-    char path[64];
-    snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", (int)front);
-    write_text(path, "0");
-    assert_int_equal(score_of(front), 0);
+    set_score(front, "0");
     gantryd_start();
     wait_for(score_of(front) == 1000);
     end_pod(pod);
@@ -325,18 +331,36 @@ static void what_gantryd_did_not_finish_the_next_one_does(void **state)
 static void fly_gets_it_too(void **state)
 {
     CLEANUP(json_decrefp) json_t *manifest = manifest_of("two-apps");
+    pid_t family[4];
 
     (void)state;
     json_array_remove(json_object_get(manifest, "apps"), 0);
+    json_object_set_new(
+        app_of(manifest, 0), "exec",
+        json_pack("[s, s, s]", "sh", "-c", "sleep '777' & sh -c 'sleep 778; true' & wait"));
     kubelet_tells(manifest, json_object(), json_object());
     CLEANUP(result_deinit)
     struct result result =
         rkt_prepare(manifest, "--stage1-name=coreos.com/rkt/stage1-fly:1.30.0", NULL);
     CLEANUP(freep) char *uuid = rkt_uuid(&result);
-    pid_t pod = rkt_run(uuid);
-    wait_for(score_of(pod) == 1000);
-    kill(pod, SIGKILL);
-    finish(pod);
+    family[0] = rkt_run(uuid);
+    /* the quotes tell them from the shell that begins them */
+    family[1] = wait_for_child(family[0], "sleep 777");
+    family[2] = wait_for_child(family[0], "sh -c sleep 778");
+    family[3] = wait_for_child(family[2], "sleep 778");
+    for (size_t i = 0; i < N_ELEMENTS(family); i++)
+        wait_for(score_of(family[i]) == 1000);
+
+    /* whatever it had begun before the first look */
+    gantryd_end(SIGKILL);
+    for (size_t i = 0; i < N_ELEMENTS(family); i++)
+        set_score(family[i], "0");
+    gantryd_start();
+    for (size_t i = 0; i < N_ELEMENTS(family); i++)
+        wait_for(score_of(family[i]) == 1000);
+    for (size_t i = N_ELEMENTS(family); i-- > 0;)
+        kill(family[i], SIGKILL);
+    finish(family[0]);
 }
 
 static void explain_shows(const char *line, const char *qos_class, int front, int side)

@@ -17,7 +17,7 @@
 #include "tests/harness/kubelet.h"
 
 #define UUID "0f0e0d0c-0b0a-4900-8807-060504030201"
-#define REQUIRED "[Kubelet]\nRequired=yes\nTimeout=30s\n[Launch]\nRequestTimeout=40s\n"
+#define REQUIRED "[Kubelet]\nRequired=yes\nTimeout=30s\n[Launch]\nRequestTimeout=1min\n"
 
 static const char *id_of(enum message message)
 {
@@ -433,6 +433,50 @@ static void the_token_is_read_each_time(void **state)
     is_refused("pod0", "/run/node/token: No such file or directory");
 }
 
+/* The one child that gantryd has. */
+static pid_t fetching(void)
+{
+    char path[64];
+
+    snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)gantryd_pid(),
+             (int)gantryd_pid());
+    CLEANUP(freep) char *text = read_text(path);
+    return (pid_t)atoi(text);
+}
+
+static void has_no_capabilities(pid_t pid)
+{
+    static const char *const sets[] = {"CapInh", "CapPrm", "CapEff", "CapAmb"};
+    char path[64], none[64];
+
+    snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+    CLEANUP(freep) char *text = read_text(path);
+    for (size_t i = 0; i < N_ELEMENTS(sets); i++) {
+        snprintf(none, sizeof(none), "\n%s:\t%016d\n", sets[i], 0);
+        if (!strstr(text, none))
+            fail_msg("%s", text);
+    }
+}
+
+static void the_fetch_is_root_without_capabilities(void **state)
+{
+    (void)state;
+    configure(REQUIRED "[Kubelet]\nTokenFile=/run/node/token\n");
+    kubelet_has("pod", 1);
+    write_text("/run/node/token", "secret");
+    assert_int_equal(chmod("/run/node/token", 0600), 0);
+    kubelet_holds(true);
+    pid_t launch = begin("pod0", "1");
+    wait_for(kubelet_n_requests() == 1);
+    has_no_capabilities(fetching());
+    kubelet_holds(false);
+    assert_int_equal(finish(launch), 0);
+
+    /* another's files are not its business */
+    assert_int_equal(chown("/run/node/token", 1, 1), 0);
+    is_refused("pod1", "/run/node/token: Permission denied");
+}
+
 static void a_proxy_of_the_environment_is_not_used(void **state)
 {
     (void)state;
@@ -449,7 +493,7 @@ static void gantryd_ends_though_the_kubelet_does_not_answer(void **state)
 {
     (void)state;
     kubelet_holds(true);
-    configure("[Kubelet]\nTimeout=1min\n[Launch]\nRequestTimeout=500ms\n");
+    configure("[Kubelet]\nTimeout=2s\n[Launch]\nRequestTimeout=4s\n");
     pid_t launch = begin("pod0", "1");
     wait_for(kubelet_n_requests() == 1);
     assert_int_equal(gantryd_end(SIGTERM), 0);
@@ -560,6 +604,7 @@ int main(void)
         TEST(one_that_is_not_there_is_told_once_and_counted),
         TEST(required_refuses_but_what_is_prepared_runs),
         TEST(the_token_is_read_each_time),
+        TEST(the_fetch_is_root_without_capabilities),
         TEST(a_proxy_of_the_environment_is_not_used),
         TEST(gantryd_ends_though_the_kubelet_does_not_answer),
         TEST(a_fetch_that_cannot_begin_is_a_failure),

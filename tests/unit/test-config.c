@@ -197,6 +197,79 @@ static void the_cap_is_not_below_the_start(void **state)
              "gantry.conf:3: [BackOff] Max=30s: expected a time not below Initial=1m0s\n"));
 }
 
+static void two_fetches_fit_into_a_launch(void **state)
+{
+    struct scratch *scratch = *state;
+    CLEANUP(freep) char *dir = scratch_path(scratch, "gantry.conf.d");
+
+    scratch_write(scratch, "gantry.conf",
+                  "[Kubelet]\nTimeout=2s\nRequired=yes\n[Launch]\nRequestTimeout=4s\n");
+    config_unref(load(scratch, CONFIG_ALL, 0, ""));
+    scratch_write(scratch, "gantry.conf", "[Kubelet]\nTimeout=2501ms\n");
+    CLEANUP(config_unrefp)
+    struct config *config =
+        load(scratch, CONFIG_ALL, CONFIG_E_INVALID,
+             "gantry.conf:2: [Kubelet] Timeout=2.501s: expected a time not above 2.5s, half of "
+             "RequestTimeout=5s\n");
+    assert_int_equal(config->kubelet.timeout, 2500 * USEC_MSEC);
+
+    /* a later file makes it so */
+    assert_int_equal(mkdir(dir, 0755), 0);
+    scratch_write(scratch, "gantry.conf", "[Kubelet]\nTimeout=2s\n");
+    scratch_write(scratch, "gantry.conf.d/10-a.conf", "[Launch]\nRequestTimeout=3s\n");
+    config_unref(load(scratch, CONFIG_ALL, CONFIG_E_INVALID,
+                      "gantry.conf:2: [Kubelet] Timeout=2s: expected a time not above 1.5s, half "
+                      "of RequestTimeout=3s\n"));
+    /* which is none of the drop-in's business */
+    config_unref(load(scratch, CONFIG_CLIENT, 0, ""));
+}
+
+static void the_default_of_a_fetch_follows_that_of_a_launch(void **state)
+{
+    struct scratch *scratch = *state;
+
+    scratch_write(scratch, "gantry.conf", "[Launch]\nRequestTimeout=500ms\n");
+    CLEANUP(config_unrefp) struct config *config = load(scratch, CONFIG_ALL, 0, "");
+    assert_int_equal(config->kubelet.timeout, 250 * USEC_MSEC);
+}
+
+/* Return: whether gantry.conf(5) describes the key below the heading of its section. Such a line
+ * has one key or more: "*Certificate=*, *Key=*". */
+static bool is_in_manual(FILE *manual, const char *section, const char *name)
+{
+    char line[1024], heading[64], key[64];
+    bool is_below = false;
+
+    rewind(manual);
+    snprintf(heading, sizeof(heading), "## [%s]\n", section);
+    snprintf(key, sizeof(key), "*%s=*", name);
+    while (fgets(line, sizeof(line), manual)) {
+        if (line[0] == '#')
+            is_below = strcmp(line, heading) == 0;
+        else if (is_below && line[0] == '*' && strstr(line, key))
+            return true;
+    }
+    return false;
+}
+
+static void the_manual_has_each_key_in_its_section(void **state)
+{
+    CLEANUP(freep) char *path = NULL;
+    const char *section, *name;
+    size_t n = 0;
+
+    (void)state;
+    assert_true(asprintf(&path, "%s/man/gantry.conf.5.scd", getenv("abs_top_srcdir")) > 0);
+    FILE *manual = fopen(path, "re");
+    assert_non_null(manual);
+    for (; config_key(n, &section, &name); n++) {
+        if (!is_in_manual(manual, section, name))
+            fail_msg("[%s] %s=", section, name);
+    }
+    fclose(manual);
+    assert_true(n > 20);
+}
+
 static void an_unknown_setting_is_a_warning(void **state)
 {
     struct scratch *scratch = *state;
@@ -277,6 +350,9 @@ int main(void)
         TEST(a_bad_value_is_named_and_mended),
         TEST(what_the_kubelet_is_asked_with_can_be_nothing),
         TEST(the_cap_is_not_below_the_start),
+        TEST(two_fetches_fit_into_a_launch),
+        TEST(the_default_of_a_fetch_follows_that_of_a_launch),
+        TEST(the_manual_has_each_key_in_its_section),
         TEST(an_unknown_setting_is_a_warning),
         TEST(a_line_that_is_none_is_named),
         TEST(a_line_that_is_too_long_is_not_cut),
