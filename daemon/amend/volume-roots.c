@@ -45,9 +45,28 @@ bool subpath_is_part(const char *subpath)
     return path_component(&subpath, &length) != NULL;
 }
 
-bool source_is_kubelets_subpath(const char *source)
+static bool has_dot_dot(const char *path)
 {
-    return strstr(source, "/volume-subpaths/") != NULL;
+    const char *name;
+    size_t length;
+
+    while ((name = path_component(&path, &length))) {
+        if (length == 2 && memcmp(name, "..", 2) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool source_is_kubelets_subpath(const struct launch *launch, const char *source,
+                                const struct podspec_mount *mount)
+{
+    const char *rest = path_below(source, launch->config->kubelet.root_dir);
+
+    rest = rest ? path_below(rest, "pods") : NULL;
+    rest = rest ? path_below(rest, launch->identity.uid) : NULL;
+    rest = rest ? path_below(rest, "volume-subpaths") : NULL;
+    /* An older kubelet lets ".." lead there; those that have the folder refuse such subPaths. */
+    return rest && subpath_is_part(rest) && !has_dot_dot(rest) && !has_dot_dot(mount->subpath);
 }
 
 static bool is_mounted_at(const struct manifest *manifest, size_t app, const char *volume,
@@ -77,16 +96,18 @@ static const char *meant_source(const struct manifest *manifest, size_t index, s
     return volume.source;
 }
 
-static bool explains(const char *root, const struct manifest *manifest, size_t app,
+static bool explains(const char *root, const struct launch *launch, size_t app,
                      const struct podspec_mount *mount)
 {
+    const struct manifest *manifest = launch->manifest;
+
     for (size_t i = 0; i < manifest_n_volumes(manifest); i++) {
         const char *source = meant_source(manifest, i, app, mount);
         const char *part = source ? path_below(source, root) : NULL;
         if (part && path_equals(part, mount->subpath))
             return true;
         /* It says nothing of the root, and asks for none. */
-        if (source && source_is_kubelets_subpath(source))
+        if (source && source_is_kubelets_subpath(launch, source, mount))
             return true;
     }
     return false;
@@ -100,8 +121,7 @@ static size_t n_explained(const char *root, const struct launch *launch, const c
     size_t n = 0;
 
     while ((mount = spec_mounts_next(&mounts)))
-        n += strcmp(mount->volume, volume) == 0 &&
-             explains(root, launch->manifest, mounts.app, mount);
+        n += strcmp(mount->volume, volume) == 0 && explains(root, launch, mounts.app, mount);
     return n;
 }
 
@@ -129,7 +149,7 @@ static int consider_mount(struct best *best, const struct launch *launch, size_t
 {
     for (size_t i = 0; i < manifest_n_volumes(launch->manifest); i++) {
         const char *source = meant_source(launch->manifest, i, app, mount);
-        if (!source || source_is_kubelets_subpath(source))
+        if (!source || source_is_kubelets_subpath(launch, source, mount))
             continue;
         size_t length = path_before(source, mount->subpath);
         if (length == PATH_NONE)

@@ -266,7 +266,8 @@ static int see_to_mount(struct launch *launch, struct want *want,
     const char *source = found.volume == MANIFEST_NONE
                              ? NULL
                              : manifest_volume(launch->manifest, found.volume).source;
-    if (found.is_certain && (!want->is_part || (source && source_is_kubelets_subpath(source))))
+    if (found.is_certain &&
+        (!want->is_part || (source && source_is_kubelets_subpath(launch, source, want->mount))))
         return protect_mount(launch, want, &found);
     if (!want->root)
         return error_set(&launch->error, LAUNCH_E_REFUSED,

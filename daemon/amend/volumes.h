@@ -23,8 +23,10 @@ const struct podspec_mount *spec_mounts_next(struct spec_mounts *mounts);
 bool subpath_is_part(const char *subpath);
 
 /* Whether the kubelet itself sees to the subPath of a mount with that source (1.7.14, 1.8.9, 1.9.4
- * and later do). */
-bool source_is_kubelets_subpath(const char *source);
+ * and later do): then the source lies in the folder that the kubelet has for the subPaths of this
+ * pod. The name of the folder alone says nothing, for a subPath is the pod author's to write. */
+bool source_is_kubelets_subpath(const struct launch *launch, const char *source,
+                                const struct podspec_mount *mount);
 
 /* Where on the host the volumes of the pod spec are. */
 struct volume_roots {

@@ -20,6 +20,8 @@
 
 #define WORDS_MAX 4
 
+#define POD_FOLDER "/var/lib/kubelet/pods/1234/"
+
 /* Reads "word word, word word" into a list of what `make` makes of each part. */
 static json_t *read_list(const char *text, json_t *(*make)(char **words))
 {
@@ -406,19 +408,49 @@ static void a_subpath_of_a_later_kubelet_gets_its_root(void **state)
 static void the_kubelets_own_subpaths_are_left_alone(void **state)
 {
     (void)state;
-    LAUNCH("a: u1 /p", "u1 /var/lib/kubelet/pods/1234/volume-subpaths/v/a/0");
+    LAUNCH("a: u1 /p", "u1 " POD_FOLDER "volume-subpaths/v/a/0");
     tell(launch, "a: v /p sub=x", "v emptyDir");
     is_untouched(launch);
+}
+
+/* The pod's author writes the subPath, and it must be walked whatever it is called. */
+static void a_subpath_is_not_the_kubelets_by_its_name(void **state)
+{
+    (void)state;
+    LAUNCH("a: u1 /p", "u1 /k/v/volume-subpaths/evil");
+    tell(launch, "a: v /p sub=volume-subpaths/evil", "v emptyDir");
+    assert_int_equal(amend_volumes(launch), 0);
+    becomes(launch, "a: u1 /p", "u1 /k/v");
+    is_for_part(launch, 0, "u1", "volume-subpaths/evil");
+
+    CLEANUP(launch_freep)
+    struct launch *other =
+        launch_of(config, "a: u1 /p", "u1 /var/lib/kubelet/pods/4321/volume-subpaths/v/x");
+    tell(other, "a: v /p sub=x", "v emptyDir");
+    assert_int_equal(amend_volumes(other), 0);
+    is_for_part(other, 0, "u1", "x");
+
+    CLEANUP(launch_freep)
+    struct launch *dots = launch_of(config, "a: u1 /p", "u1 " POD_FOLDER "volume-subpaths/../x");
+    tell(dots, "a: v /p sub=x", "v emptyDir");
+    assert_int_equal(amend_volumes(dots), 0);
+    is_for_part(dots, 0, "u1", "x");
+
+    CLEANUP(launch_freep)
+    struct launch *joined = launch_of(config, "a: u1 /p", "u1 " POD_FOLDER "volume-subpaths/x");
+    tell(joined, "a: v /p sub=../../volume-subpaths/x", "v nfs");
+    is_refused(joined, "container \"a\": mount /p: volume \"v\" cannot be found on the host");
 }
 
 /* What the spec says of the volume's place does not hold if the kubelet has another one. */
 static void the_root_that_explains_most_is_taken(void **state)
 {
     (void)state;
-    LAUNCH("a: u1 /p, u2 /q, u3 /r", "u1 /k/volume-subpaths/v/a/0, u2 /k/v/x, u3 /k/v");
+    LAUNCH("a: u1 /p, u2 /q, u3 /r", "u1 " POD_FOLDER "volume-subpaths/v/a/0, u2 /k/v/x, u3 /k/v");
     tell(launch, "a: v /p sub=x, v /q sub=x, v /r", "v emptyDir");
     assert_int_equal(amend_volumes(launch), 0);
-    becomes(launch, "a: u1 /p, u2 /q, u3 /r", "u1 /k/volume-subpaths/v/a/0, u2 /k/v, u3 /k/v");
+    becomes(launch, "a: u1 /p, u2 /q, u3 /r",
+            "u1 " POD_FOLDER "volume-subpaths/v/a/0, u2 /k/v, u3 /k/v");
     assert_int_equal(launch->n_subpaths, 1);
 }
 
@@ -531,7 +563,7 @@ static void a_guess_is_never_writable(void **state)
 
 /* CVE-2017-1002102 */
 
-#define POD_VOLUMES "/var/lib/kubelet/pods/1234/volumes/kubernetes.io~"
+#define POD_VOLUMES POD_FOLDER "volumes/kubernetes.io~"
 
 static void api_data_is_read_only_by_its_source(void **state)
 {
@@ -554,13 +586,13 @@ static void api_data_is_read_only_by_its_type(void **state)
 {
     (void)state;
     LAUNCH("a: u1 /1, u2 /2, u3 /3, u4 /4, u5 /5, u6 /6",
-           "u1 /k/1, u2 /k/2, u3 /k/3, u4 /k/4, u5 /k/5, u6 /k/volume-subpaths/s/a/0");
+           "u1 /k/1, u2 /k/2, u3 /k/3, u4 /k/4, u5 /k/5, u6 " POD_FOLDER "volume-subpaths/s/a/0");
     tell(launch, "a: s /1, c /2, d /3, p /4, e /5, s /6 sub=x",
          "s secret, c configMap, d downwardAPI, p projected, e emptyDir");
     assert_int_equal(amend_volumes(launch), 0);
     becomes(launch, "a: u1 /1 ro, u2 /2 ro, u3 /3 ro, u4 /4 ro, u5 /5, u6 /6 ro",
-            "u1 /k/1 ro, u2 /k/2 ro, u3 /k/3 ro, u4 /k/4 ro, u5 /k/5, u6 "
-            "/k/volume-subpaths/s/a/0 ro");
+            "u1 /k/1 ro, u2 /k/2 ro, u3 /k/3 ro, u4 /k/4 ro, u5 /k/5, u6 " POD_FOLDER
+            "volume-subpaths/s/a/0 ro");
     assert_int_equal(launch->notes.n, 5);
 }
 
@@ -597,6 +629,7 @@ int main(void)
         cmocka_unit_test(the_root_explains_all_mounts),
         cmocka_unit_test(a_subpath_of_a_later_kubelet_gets_its_root),
         cmocka_unit_test(the_kubelets_own_subpaths_are_left_alone),
+        cmocka_unit_test(a_subpath_is_not_the_kubelets_by_its_name),
         cmocka_unit_test(the_root_that_explains_most_is_taken),
         cmocka_unit_test(a_subpath_that_leaves_is_handed_on),
         cmocka_unit_test(what_cannot_be_found_is_refused),
