@@ -11,8 +11,13 @@
  * /r, but so does x of /r/a/x give /r/a). So the one is taken that explains most of the volume's
  * mounts, the one that the spec itself tells first.
  *
- * What the manifest knows nothing of is where the kubelet has it: at its host path, or in the
- * kubelet's folder for volumes of its type.
+ * What the manifest knows nothing of is in the kubelet's folder for the pod's volumes of its type,
+ * or it is refused.
+ *
+ * The manifest comes from the kubelet by root's own hands, the pod spec from a port that anyone may
+ * hold while the kubelet does not. So the spec explains and only the manifest grants: what is
+ * mounted is the source of a volume that the manifest has, and it is writable only if that is.
+ * Kubelet 1.3 loses mounts, but it writes the volumes of all of them.
  */
 
 #include <errno.h>
@@ -184,55 +189,95 @@ static const char *const plugins[] = {
     [PODSPEC_VOLUME_PROJECTED] = "projected",
 };
 
-/* Where the spec says that the volume is. Return: 0, and a string to free() or NULL; -ENOMEM. */
-static int find_in_spec(char **pathp, const struct launch *launch, const char *name)
+/* A name that is no component would lead out of the pod's folder. */
+static bool is_component(const char *name)
+{
+    return name[0] != '\0' && !strchr(name, '/') && strcmp(name, ".") != 0 &&
+           strcmp(name, "..") != 0;
+}
+
+/* The kubelet's folder for a volume of the pod. Return: 0, and a string to free() or NULL; -ENOMEM.
+ */
+static int find_pods_own(char **pathp, const struct launch *launch, const char *name)
 {
     const struct podspec_volume *volume = podspec_volume(launch->spec, name);
     const char *plugin =
         volume && volume->type < N_ELEMENTS(plugins) ? plugins[volume->type] : NULL;
-    int n = 0;
 
     *pathp = NULL;
-    if (volume && volume->host_path)
-        n = asprintf(pathp, "%s", volume->host_path);
-    else if (plugin)
-        n = asprintf(pathp, "%s/pods/%s/volumes/kubernetes.io~%s/%s",
-                     launch->config->kubelet.root_dir, launch->identity.uid, plugin, name);
-    return n < 0 ? -ENOMEM : 0;
+    if (!plugin || !is_component(name))
+        return 0;
+    if (asprintf(pathp, "%s/pods/%s/volumes/kubernetes.io~%s/%s", launch->config->kubelet.root_dir,
+                 launch->identity.uid, plugin, name) < 0) {
+        *pathp = NULL;
+        return -ENOMEM;
+    }
+    return 0;
 }
 
-/* Whether what the spec says may be believed although the manifest knows nothing of it: a host path
- * may be made yet, but a folder of the kubelet's is there or it is none. Return: 0, -ENOENT,
- * LAUNCH_E_WAIT. */
-static int check_told(const char *path, const struct launch *launch, const char *name)
+/* What the spec says first, before anything explains more. Return: as find_pods_own(). */
+static int find_in_spec(char **pathp, const struct launch *launch, const char *name)
+{
+    const struct podspec_volume *volume = podspec_volume(launch->spec, name);
+
+    if (!volume || !volume->host_path)
+        return find_pods_own(pathp, launch, name);
+    *pathp = strdup(volume->host_path);
+    return *pathp ? 0 : -ENOMEM;
+}
+
+/* Whether a folder of the pod's own is there, of which the manifest knows nothing. Return: 0,
+ * -ENOENT, LAUNCH_E_WAIT. */
+static int check_pods_own(const char *path, const struct launch *launch)
 {
     struct stat st;
 
-    if (podspec_volume(launch->spec, name)->type == PODSPEC_VOLUME_HOST_PATH)
-        return 0;
     if (!launch->may_wait)
         return LAUNCH_E_WAIT;
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode) ? 0 : -ENOENT;
 }
 
-static int find_root(char **rootp, const struct launch *launch, const char *volume)
+static int find_root(struct volume_root *root, const struct launch *launch)
 {
+    CLEANUP(freep) char *own = NULL;
     struct best best = {0};
 
-    /* What the spec says is the best until something explains more. */
-    int r = find_in_spec(&best.root, launch, volume);
-    if (r < 0)
+    int r = find_in_spec(&best.root, launch, root->volume);
+    if (r == 0)
+        r = find_pods_own(&own, launch, root->volume);
+    if (r == 0 && best.root)
+        best.n_explained = n_explained(best.root, launch, root->volume);
+    if (r == 0)
+        r = find_in_manifest(&best, launch, root->volume);
+    root->path = best.root;
+    root->is_pods_own = root->path && own && path_equals(root->path, own);
+    if (r == 0 && root->is_pods_own && best.n_explained == 0)
+        r = check_pods_own(root->path, launch);
+    if (r != -ENOENT)
         return r;
-    if (best.root)
-        best.n_explained = n_explained(best.root, launch, volume);
-    r = find_in_manifest(&best, launch, volume);
-    if (r == 0 && best.root && best.n_explained == 0)
-        r = check_told(best.root, launch, volume);
-    if (r != 0)
-        free(best.root);
-    else
-        *rootp = best.root;
-    return r == -ENOENT ? 0 : r;
+    free(root->path);
+    root->path = NULL;
+    return 0;
+}
+
+/* The room itself changes sources; what counts is what came. */
+static int keep_grants(struct volume_roots *roots, const struct launch *launch)
+{
+    size_t n = manifest_n_volumes(launch->manifest);
+
+    roots->grants = calloc(n + 1, sizeof(*roots->grants));
+    if (!roots->grants)
+        return -ENOMEM;
+    for (size_t i = 0; i < n; i++) {
+        struct manifest_volume volume = manifest_volume(launch->manifest, i);
+        if (!volume.source || !volume.kind || strcmp(volume.kind, "host") != 0)
+            continue;
+        char *source = strdup(volume.source);
+        if (!source)
+            return -ENOMEM;
+        roots->grants[roots->n_grants++] = (struct volume_grant){source, volume.read_only};
+    }
+    return 0;
 }
 
 static const struct volume_root *known(const struct volume_roots *roots, const char *volume)
@@ -248,7 +293,7 @@ int volume_roots_find(struct volume_roots *roots, const struct launch *launch)
 {
     struct spec_mounts mounts = {.launch = launch};
     const struct podspec_mount *mount;
-    int r = 0;
+    int r = keep_grants(roots, launch);
 
     while (r == 0 && (mount = spec_mounts_next(&mounts))) {
         if (known(roots, mount->volume))
@@ -259,7 +304,7 @@ int volume_roots_find(struct volume_roots *roots, const struct launch *launch)
         roots->list = list;
         struct volume_root *root = &list[roots->n++];
         *root = (struct volume_root){.volume = mount->volume};
-        r = find_root(&root->path, launch, mount->volume);
+        r = find_root(root, launch);
     }
     return r;
 }
@@ -269,11 +314,27 @@ void volume_roots_deinit(struct volume_roots *roots)
     for (size_t i = 0; i < roots->n; i++)
         free(roots->list[i].path);
     free(roots->list);
+    for (size_t i = 0; i < roots->n_grants; i++)
+        free(roots->grants[i].source);
+    free(roots->grants);
 }
 
-const char *volume_roots_get(const struct volume_roots *roots, const char *volume)
+const char *volume_roots_get(const struct volume_roots *roots, const struct podspec_mount *mount,
+                             bool *read_onlyp)
 {
-    const struct volume_root *root = known(roots, volume);
+    const struct volume_root *root = known(roots, mount->volume);
+    bool is_granted = false, is_writable = false;
 
-    return root ? root->path : NULL;
+    if (!root || !root->path)
+        return NULL;
+    for (size_t i = 0; i < roots->n_grants && !is_writable; i++) {
+        const char *part = path_below(roots->grants[i].source, root->path);
+        if (!part || !path_equals(part, mount->subpath))
+            continue;
+        is_granted = true;
+        is_writable = !roots->grants[i].read_only;
+    }
+    if (is_granted && !is_writable)
+        *read_onlyp = true;
+    return is_granted || root->is_pods_own ? root->path : NULL;
 }

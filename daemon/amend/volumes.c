@@ -28,9 +28,10 @@ struct want {
     size_t app;
     const char *container;
     const struct podspec_mount *mount;
-    const char *root; /* NULL: nobody knows it */
+    const char *root; /* NULL: nobody knows it, or the manifest does not grant it */
     bool read_only;
-    bool is_part; /* of the volume, by a subPath */
+    bool granted_read_only; /* the manifest has it no other way */
+    bool is_part;           /* of the volume, by a subPath */
 };
 
 /* What there is of it in the manifest: indices, or MANIFEST_NONE. */
@@ -274,8 +275,9 @@ static int see_to_mount(struct launch *launch, struct want *want,
                          "container \"%s\": mount %s: volume \"%s\" cannot be found on the host",
                          want->container, want->mount->path, want->mount->volume);
     /* What the kubelet wrote of readOnly is never taken back. */
-    if (found.mount != MANIFEST_NONE &&
-        manifest_mount(launch->manifest, want->app, found.mount).read_only)
+    if (want->granted_read_only ||
+        (found.mount != MANIFEST_NONE &&
+         manifest_mount(launch->manifest, want->app, found.mount).read_only))
         want->read_only = true;
     return want->is_part ? mount_part(launch, want, &found) : mount_whole(launch, want, &found);
 }
@@ -305,10 +307,10 @@ static int see_to_mounts(struct launch *launch, const struct volume_roots *roots
             .app = mounts.app,
             .container = mounts.container->name,
             .mount = mount,
-            .root = volume_roots_get(roots, mount->volume),
             .read_only = mount->read_only || is_protected,
             .is_part = subpath_is_part(mount->subpath),
         };
+        want.root = volume_roots_get(roots, mount, &want.granted_read_only);
         r = see_to_mount(launch, &want, doubtful);
     }
     return r;

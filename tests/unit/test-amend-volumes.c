@@ -21,6 +21,7 @@
 #define WORDS_MAX 4
 
 #define POD_FOLDER "/var/lib/kubelet/pods/1234/"
+#define EMPTY_DIRS POD_FOLDER "volumes/kubernetes.io~empty-dir/"
 
 /* Reads "word word, word word" into a list of what `make` makes of each part. */
 static json_t *read_list(const char *text, json_t *(*make)(char **words))
@@ -358,20 +359,26 @@ static void parts_and_wholes_do_not_meet(void **state)
 static void a_part_is_nobodys_whole(void **state)
 {
     (void)state;
-    LAUNCH("a: v /p | b:", "v /r/x");
+    LAUNCH("a: v /p | b:", "v " EMPTY_DIRS "v/x");
     tell(launch, "a: v /p sub=x | b: v /q", "v emptyDir");
     assert_int_equal(amend_volumes(launch), 0);
-    becomes(launch, "a: v /p | b: v-2 /q", "v /r, v-2 /r");
+    becomes(launch, "a: v /p | b: v-2 /q", "v " EMPTY_DIRS "v, v-2 " EMPTY_DIRS "v");
     is_for_part(launch, 0, "v", "x");
 }
 
-static void a_part_is_as_writable_as_the_spec_says(void **state)
+static void a_part_is_as_writable_as_spec_and_manifest_say(void **state)
 {
     (void)state;
     LAUNCH("a: v /p", "v /r/x ro, v /r/y ro");
     tell(launch, "a: v /p sub=x", "v emptyDir");
     assert_int_equal(amend_volumes(launch), 0);
-    becomes(launch, "a: v-3 /p", "v-3 /r");
+    becomes(launch, "a: v /p ro", "v /r ro");
+
+    CLEANUP(launch_freep)
+    struct launch *again = launch_of(config, "a: v /p", "v /r/x ro, v /r/y ro, v /r/x");
+    tell(again, "a: v /p sub=x", "v emptyDir");
+    assert_int_equal(amend_volumes(again), 0);
+    becomes(again, "a: v-3 /p", "v-3 /r");
 }
 
 /* The subPath x fits the source /r/a/x as well. */
@@ -454,16 +461,6 @@ static void the_root_that_explains_most_is_taken(void **state)
     assert_int_equal(launch->n_subpaths, 1);
 }
 
-static void a_subpath_that_leaves_is_handed_on(void **state)
-{
-    (void)state;
-    LAUNCH("a: u1 /p", "u1 /etc");
-    tell(launch, "a: v /p sub=../etc", "v hostPath=/srv");
-    assert_int_equal(amend_volumes(launch), 0);
-    becomes(launch, "a: u1 /p", "u1 /srv");
-    is_for_part(launch, 0, "u1", "../etc");
-}
-
 static void what_cannot_be_found_is_refused(void **state)
 {
     (void)state;
@@ -477,14 +474,43 @@ static void what_cannot_be_found_is_refused(void **state)
     is_refused(again, "container \"a\": mount /p: volume \"v\" cannot be found on the host");
 }
 
-static void a_host_path_is_known_from_the_spec(void **state)
+/* Whoever holds the kubelet's port may say what they like of the pod. */
+static void the_spec_grants_nothing(void **state)
+{
+    static const struct {
+        const char *mounts, *volumes;
+    } inventions[] = {
+        {"a: x /x", "x hostPath=/"},
+        {"a: v /p, x /x", "v hostPath=/srv/v, x hostPath=/srv"},
+        {"a: x /x sub=v", "x hostPath=/"},
+        {"a: x /x sub=other", "x hostPath=/srv/v"},
+        /* the root is right for the one, but not for the other */
+        {"a: v /p sub=srv/v, v /x", "v hostPath=/"},
+        {"a: v /p sub=v, v /x sub=w", "v hostPath=/srv"},
+        {"a: ../../../../../../../.. /x", "../../../../../../../.. emptyDir"},
+        {"a: v /p sub=../etc", "v hostPath=/srv"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(inventions); i++) {
+        LAUNCH("a: u1 /p", "u1 /srv/v");
+        tell(launch, inventions[i].mounts, inventions[i].volumes);
+        launch->may_wait = true;
+        assert_int_equal(amend_volumes(launch), LAUNCH_E_REFUSED);
+        assert_non_null(strstr(error_message(&launch->error), "cannot be found on the host"));
+    }
+}
+
+static void the_manifest_grants_host_paths(void **state)
 {
     (void)state;
-    LAUNCH("a:", "");
-    tell(launch, "a: v /p ro, v /q sub=x", "v hostPath=/srv/x");
+    LAUNCH("a: v /r", "v /srv/x/y ro, v /srv/x ro, v /srv/x ro");
+    tell(launch, "a: v /p sub=y, v /q, v /r", "v hostPath=/srv/x");
     assert_int_equal(amend_volumes(launch), 0);
-    becomes(launch, "a: v-2 /p ro, v-3 /q", "v-2 /srv/x ro, v-3 /srv/x");
-    is_for_part(launch, 0, "v-3", "x");
+    /* writable it is nowhere */
+    becomes(launch, "a: v-4 /r ro, v-3 /p ro, v-2 /q ro",
+            "v-2 /srv/x ro, v-3 /srv/x ro, v-4 /srv/x ro");
+    is_for_part(launch, 0, "v-3", "y");
 }
 
 static void the_kubelets_folder_is_looked_for(void **state)
@@ -625,15 +651,15 @@ int main(void)
         cmocka_unit_test(a_lost_subpath_is_restored),
         cmocka_unit_test(parts_and_wholes_do_not_meet),
         cmocka_unit_test(a_part_is_nobodys_whole),
-        cmocka_unit_test(a_part_is_as_writable_as_the_spec_says),
+        cmocka_unit_test(a_part_is_as_writable_as_spec_and_manifest_say),
         cmocka_unit_test(the_root_explains_all_mounts),
         cmocka_unit_test(a_subpath_of_a_later_kubelet_gets_its_root),
         cmocka_unit_test(the_kubelets_own_subpaths_are_left_alone),
         cmocka_unit_test(a_subpath_is_not_the_kubelets_by_its_name),
         cmocka_unit_test(the_root_that_explains_most_is_taken),
-        cmocka_unit_test(a_subpath_that_leaves_is_handed_on),
         cmocka_unit_test(what_cannot_be_found_is_refused),
-        cmocka_unit_test(a_host_path_is_known_from_the_spec),
+        cmocka_unit_test(the_spec_grants_nothing),
+        cmocka_unit_test(the_manifest_grants_host_paths),
         cmocka_unit_test_setup_teardown(the_kubelets_folder_is_looked_for, scratch_setup,
                                         scratch_teardown),
         cmocka_unit_test(an_images_mount_point_gives_way),
