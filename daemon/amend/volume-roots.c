@@ -74,87 +74,228 @@ bool source_is_kubelets_subpath(const struct launch *launch, const char *source,
     return rest && subpath_is_part(rest) && !has_dot_dot(rest) && !has_dot_dot(mount->subpath);
 }
 
-static bool is_mounted_at(const struct manifest *manifest, size_t app, const char *volume,
-                          const char *path)
+/* A volume of the manifest that has a name. */
+struct entry {
+    const char *name;
+    const char *source; /* NULL if it has none */
+    size_t index;
+};
+
+/* A mount of the spec, with what the manifest has for it. */
+struct wanted {
+    const struct podspec_mount *mount;
+    const struct entry **meant; /* what it can mean, by source */
+    size_t n_meant;
+    bool is_kubelets; /* one of them says nothing of the root, and asks for none */
+    bool needs_root;
+};
+
+/* All of them, looked up once: the search goes over them again and again. */
+struct search {
+    const struct launch *launch;
+    struct entry *entries; /* by source */
+    size_t n_entries;
+    struct wanted *list;
+    size_t n;
+};
+
+static void search_deinit(struct search *search)
 {
-    for (size_t i = 0; i < manifest_n_mounts(manifest, app); i++) {
-        struct manifest_mount mount = manifest_mount(manifest, app, i);
-        if (mount.volume && mount.path && strcmp(mount.volume, volume) == 0 &&
-            path_equals(mount.path, path))
+    for (size_t i = 0; i < search->n; i++)
+        free(search->list[i].meant);
+    free(search->list);
+    free(search->entries);
+}
+
+/* The order of paths by their components. */
+static int compare(const char *root, const char *part, const char *path)
+{
+    const char *a, *b;
+    size_t a_length, b_length;
+
+    do {
+        a = path_component(&root, &a_length);
+        if (!a)
+            a = path_component(&part, &a_length);
+        b = path_component(&path, &b_length);
+        if (!a || !b)
+            return (a != NULL) - (b != NULL);
+        int order = memcmp(a, b, a_length < b_length ? a_length : b_length);
+        if (order != 0)
+            return order;
+    } while (a_length == b_length);
+    return a_length < b_length ? -1 : 1;
+}
+
+static int compare_entries(const void *a, const void *b)
+{
+    const struct entry *left = a, *right = b;
+
+    int order = compare(left->source ? left->source : "", "", right->source ? right->source : "");
+    if (order != 0)
+        return order;
+    return (left->index > right->index) - (left->index < right->index);
+}
+
+static int list_entries(struct search *search)
+{
+    size_t n = manifest_n_volumes(search->launch->manifest);
+
+    search->entries = calloc(n + 1, sizeof(*search->entries));
+    if (!search->entries)
+        return -ENOMEM;
+    for (size_t i = 0; i < n; i++) {
+        struct manifest_volume volume = manifest_volume(search->launch->manifest, i);
+        if (volume.name)
+            search->entries[search->n_entries++] = (struct entry){volume.name, volume.source, i};
+    }
+    qsort(search->entries, search->n_entries, sizeof(*search->entries), compare_entries);
+    return 0;
+}
+
+/* The volumes that the mount points at a path name. */
+struct points {
+    const char **names;
+    size_t n;
+};
+
+static void points_deinit(struct points *points)
+{
+    free(points->names);
+}
+
+static int find_points(struct points *points, const struct manifest *manifest, size_t app,
+                       const char *path)
+{
+    size_t n = manifest_n_mounts(manifest, app);
+
+    points->names = calloc(n + 1, sizeof(*points->names));
+    if (!points->names)
+        return -ENOMEM;
+    for (size_t i = 0; i < n; i++) {
+        struct manifest_mount point = manifest_mount(manifest, app, i);
+        if (point.volume && point.path && path_equals(point.path, path))
+            points->names[points->n++] = point.volume;
+    }
+    return 0;
+}
+
+static bool points_have(const struct points *points, const char *name)
+{
+    for (size_t i = 0; i < points->n; i++) {
+        if (strcmp(points->names[i], name) == 0)
             return true;
     }
     return false;
 }
 
-/* Whether the volume of the manifest can be what a mount of the spec means. Return: its source, or
- * NULL. */
-static const char *meant_source(const struct manifest *manifest, size_t index, size_t app,
-                                const struct podspec_mount *mount)
+/* What a mount can mean, and whether the manifest tells it for certain. */
+static int resolve(struct wanted *wanted, const struct search *search, size_t app)
 {
-    struct manifest_volume volume = manifest_volume(manifest, index);
+    CLEANUP(points_deinit) struct points points = {0};
+    const struct podspec_mount *mount = wanted->mount;
+    size_t n_told = 0;
 
-    if (!volume.name || !volume.source)
-        return NULL;
-    if (strcmp(volume.name, mount->volume) != 0 &&
-        !is_mounted_at(manifest, app, volume.name, mount->path))
-        return NULL;
-    return volume.source;
+    int r = find_points(&points, search->launch->manifest, app, mount->path);
+    if (r < 0)
+        return r;
+    wanted->meant = calloc(search->n_entries + 1, sizeof(*wanted->meant));
+    if (!wanted->meant)
+        return -ENOMEM;
+    for (size_t i = 0; i < search->n_entries; i++) {
+        const struct entry *entry = &search->entries[i];
+        bool is_told = points_have(&points, entry->name);
+        n_told += is_told;
+        if (!entry->source || (!is_told && strcmp(entry->name, mount->volume) != 0))
+            continue;
+        wanted->meant[wanted->n_meant++] = entry;
+        if (source_is_kubelets_subpath(search->launch, entry->source, mount))
+            wanted->is_kubelets = true;
+    }
+    wanted->needs_root = points.n != 1 || n_told != 1 || subpath_is_part(mount->subpath);
+    return 0;
 }
 
-static bool explains(const char *root, const struct launch *launch, size_t app,
-                     const struct podspec_mount *mount)
+static int list_wanted(struct search *search)
 {
-    const struct manifest *manifest = launch->manifest;
+    struct spec_mounts mounts = {.launch = search->launch};
+    const struct podspec_mount *mount;
+    size_t n = 0;
+    int r = 0;
 
-    for (size_t i = 0; i < manifest_n_volumes(manifest); i++) {
-        const char *source = meant_source(manifest, i, app, mount);
-        const char *part = source ? path_below(source, root) : NULL;
-        if (part && path_equals(part, mount->subpath))
+    while (spec_mounts_next(&mounts))
+        n++;
+    search->list = calloc(n + 1, sizeof(*search->list));
+    if (!search->list)
+        return -ENOMEM;
+    mounts = (struct spec_mounts){.launch = search->launch};
+    while (r == 0 && (mount = spec_mounts_next(&mounts))) {
+        struct wanted *wanted = &search->list[search->n++];
+        wanted->mount = mount;
+        r = resolve(wanted, search, mounts.app);
+    }
+    return r;
+}
+
+static bool explains(const char *root, const struct wanted *wanted)
+{
+    size_t begin = 0, end = wanted->n_meant;
+
+    if (wanted->is_kubelets)
+        return true;
+    while (begin < end) {
+        size_t middle = begin + (end - begin) / 2;
+        int order = compare(root, wanted->mount->subpath, wanted->meant[middle]->source);
+        if (order == 0)
             return true;
-        /* It says nothing of the root, and asks for none. */
-        if (source && source_is_kubelets_subpath(launch, source, mount))
-            return true;
+        if (order < 0)
+            end = middle;
+        else
+            begin = middle + 1;
     }
     return false;
 }
 
 /* The volume's mounts that a root explains. */
-static size_t n_explained(const char *root, const struct launch *launch, const char *volume)
+static size_t n_explained(const char *root, const struct search *search, const char *volume)
 {
-    struct spec_mounts mounts = {.launch = launch};
-    const struct podspec_mount *mount;
     size_t n = 0;
 
-    while ((mount = spec_mounts_next(&mounts)))
-        n += strcmp(mount->volume, volume) == 0 && explains(root, launch, mounts.app, mount);
+    for (size_t i = 0; i < search->n; i++)
+        n += strcmp(search->list[i].mount->volume, volume) == 0 && explains(root, &search->list[i]);
     return n;
 }
 
 struct best {
     char *root;
     size_t n_explained;
+    size_t turn; /* of those that explain as many, the first is taken: 0 is the spec's */
 };
 
 /* Consumes `root`. */
-static void consider(struct best *best, char *root, const struct launch *launch, const char *volume)
+static void consider(struct best *best, char *root, const struct search *search, const char *volume,
+                     size_t turn)
 {
-    size_t n = n_explained(root, launch, volume);
+    size_t n = n_explained(root, search, volume);
 
-    if (n <= best->n_explained) {
+    if (n < best->n_explained || n == 0 || (n == best->n_explained && turn >= best->turn)) {
         free(root);
         return;
     }
     free(best->root);
-    *best = (struct best){root, n};
+    *best = (struct best){root, n, turn};
 }
 
 /* The roots that one mount allows; *anyp is set if there are any. Return: 0 or -ENOMEM. */
-static int consider_mount(struct best *best, const struct launch *launch, size_t app,
-                          const struct podspec_mount *mount, bool *anyp)
+static int consider_mount(struct best *best, const struct search *search,
+                          const struct wanted *wanted, bool *anyp)
 {
-    for (size_t i = 0; i < manifest_n_volumes(launch->manifest); i++) {
-        const char *source = meant_source(launch->manifest, i, app, mount);
-        if (!source || source_is_kubelets_subpath(launch, source, mount))
+    const struct podspec_mount *mount = wanted->mount;
+
+    for (size_t i = 0; i < wanted->n_meant; i++) {
+        const char *source = wanted->meant[i]->source;
+        if ((i > 0 && compare(source, "", wanted->meant[i - 1]->source) == 0) ||
+            source_is_kubelets_subpath(search->launch, source, mount))
             continue;
         size_t length = path_before(source, mount->subpath);
         if (length == PATH_NONE)
@@ -163,22 +304,20 @@ static int consider_mount(struct best *best, const struct launch *launch, size_t
         if (!root)
             return -ENOMEM;
         *anyp = true;
-        consider(best, root, launch, mount->volume);
+        consider(best, root, search, mount->volume, wanted->meant[i]->index + 1);
     }
     return 0;
 }
 
-static int find_in_manifest(struct best *best, const struct launch *launch, const char *volume)
+static int find_in_manifest(struct best *best, const struct search *search, const char *volume)
 {
-    struct spec_mounts mounts = {.launch = launch};
-    const struct podspec_mount *mount;
     bool any = false;
     int r = 0;
 
     /* All of a volume's mounts have the same root: the first that allows any will do. */
-    while (r == 0 && !any && (mount = spec_mounts_next(&mounts))) {
-        if (strcmp(mount->volume, volume) == 0)
-            r = consider_mount(best, launch, mounts.app, mount, &any);
+    for (size_t i = 0; r == 0 && !any && i < search->n; i++) {
+        if (strcmp(search->list[i].mount->volume, volume) == 0)
+            r = consider_mount(best, search, &search->list[i], &any);
     }
     return r;
 }
@@ -237,18 +376,19 @@ static int check_pods_own(const char *path, const struct launch *launch)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode) ? 0 : -ENOENT;
 }
 
-static int find_root(struct volume_root *root, const struct launch *launch)
+static int find_root(struct volume_root *root, const struct search *search)
 {
     CLEANUP(freep) char *own = NULL;
+    const struct launch *launch = search->launch;
     struct best best = {0};
 
     int r = find_in_spec(&best.root, launch, root->volume);
     if (r == 0)
         r = find_pods_own(&own, launch, root->volume);
     if (r == 0 && best.root)
-        best.n_explained = n_explained(best.root, launch, root->volume);
+        best.n_explained = n_explained(best.root, search, root->volume);
     if (r == 0)
-        r = find_in_manifest(&best, launch, root->volume);
+        r = find_in_manifest(&best, search, root->volume);
     root->path = best.root;
     root->is_pods_own = root->path && own && path_equals(root->path, own);
     if (r == 0 && root->is_pods_own && best.n_explained == 0)
@@ -291,20 +431,24 @@ static const struct volume_root *known(const struct volume_roots *roots, const c
 
 int volume_roots_find(struct volume_roots *roots, const struct launch *launch)
 {
-    struct spec_mounts mounts = {.launch = launch};
-    const struct podspec_mount *mount;
-    int r = keep_grants(roots, launch);
+    CLEANUP(search_deinit) struct search search = {.launch = launch};
 
-    while (r == 0 && (mount = spec_mounts_next(&mounts))) {
-        if (known(roots, mount->volume))
+    int r = keep_grants(roots, launch);
+    if (r == 0)
+        r = list_entries(&search);
+    if (r == 0)
+        r = list_wanted(&search);
+    if (r == 0) {
+        roots->list = calloc(search.n + 1, sizeof(*roots->list));
+        r = roots->list ? 0 : -ENOMEM;
+    }
+    for (size_t i = 0; r == 0 && i < search.n; i++) {
+        const char *volume = search.list[i].mount->volume;
+        if (!search.list[i].needs_root || known(roots, volume))
             continue;
-        struct volume_root *list = reallocarray(roots->list, roots->n + 1, sizeof(*list));
-        if (!list)
-            return -ENOMEM;
-        roots->list = list;
-        struct volume_root *root = &list[roots->n++];
-        *root = (struct volume_root){.volume = mount->volume};
-        r = find_root(root, launch);
+        struct volume_root *root = &roots->list[roots->n++];
+        *root = (struct volume_root){.volume = volume};
+        r = find_root(root, &search);
     }
     return r;
 }

@@ -43,8 +43,9 @@ struct volume_roots {
     size_t n_grants;
 };
 
-/* Finds the roots of all volumes that the apps mount. To be called before the manifest is edited.
- * Return: 0; LAUNCH_E_WAIT if it has to look for folders; -ENOMEM. */
+/* Finds the roots of the volumes that the apps mount, but for mounts that the manifest has for
+ * certain and whole, which never use theirs. To be called before the manifest is edited. Return: 0;
+ * LAUNCH_E_WAIT if it has to look for folders; -ENOMEM. */
 int volume_roots_find(struct volume_roots *roots, const struct launch *launch);
 void volume_roots_deinit(struct volume_roots *roots);
 /* Looks up the root of a mount's volume, which the mount may only have if the manifest grants what

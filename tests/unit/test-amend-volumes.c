@@ -513,6 +513,40 @@ static void the_manifest_grants_host_paths(void **state)
     is_for_part(launch, 0, "v-3", "y");
 }
 
+/* The search for roots is on the loop; what is counted here is the instructions, by hand. */
+#define N_MANY 200
+
+static void many_host_paths_are_mounted(void **state)
+{
+    char points[16384] = "a:", volumes[16384] = "", mounts[16384] = "a:", told[16384] = "";
+
+    (void)state;
+    for (size_t i = 0; i < N_MANY; i++) {
+        char *comma = i > 0 ? "," : "";
+        /* each tenth mount point is lost, each fifth is of a part */
+        bool part = i % 5 == 1;
+        if (i % 10 != 0)
+            sprintf(points + strlen(points), "%s v%zu /p%zu", i > 1 ? "," : "", i, i);
+        sprintf(volumes + strlen(volumes), "%s v%zu /srv/%zu%s", comma, i, i, part ? "/x" : "");
+        sprintf(mounts + strlen(mounts), "%s v%zu /p%zu%s", comma, i, i, part ? " sub=x" : "");
+        sprintf(told + strlen(told), "%s v%zu hostPath=/srv/%zu", comma, i, i);
+    }
+    LAUNCH(points, volumes);
+    tell(launch, mounts, told);
+    assert_int_equal(amend_volumes(launch), 0);
+    assert_int_equal(manifest_n_mounts(launch->manifest, 0), N_MANY);
+    assert_int_equal(manifest_n_volumes(launch->manifest), N_MANY);
+    assert_int_equal(launch->n_subpaths, N_MANY / 5);
+    for (size_t i = 0; i < N_MANY; i++) {
+        struct manifest_mount mount = manifest_mount(launch->manifest, 0, i);
+        size_t volume = manifest_find_volume(launch->manifest, mount.volume);
+        char source[32];
+        snprintf(source, sizeof(source), "/srv/%s", mount.path + strlen("/p"));
+        assert_int_not_equal(volume, MANIFEST_NONE);
+        assert_string_equal(manifest_volume(launch->manifest, volume).source, source);
+    }
+}
+
 static void the_kubelets_folder_is_looked_for(void **state)
 {
     CLEANUP(freep) char *folder = scratch_path(*state, "pods/1234/volumes/kubernetes.io~empty-dir");
@@ -660,6 +694,7 @@ int main(void)
         cmocka_unit_test(what_cannot_be_found_is_refused),
         cmocka_unit_test(the_spec_grants_nothing),
         cmocka_unit_test(the_manifest_grants_host_paths),
+        cmocka_unit_test(many_host_paths_are_mounted),
         cmocka_unit_test_setup_teardown(the_kubelets_folder_is_looked_for, scratch_setup,
                                         scratch_teardown),
         cmocka_unit_test(an_images_mount_point_gives_way),
