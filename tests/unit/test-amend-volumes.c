@@ -270,6 +270,15 @@ static void in_doubt_it_is_the_first_that_is_as_read_only(void **state)
     becomes(launch, "a: v-2 /v ro, w /w", "v-2 /r/b ro, w /s/a ro");
 }
 
+/* stage1-fly heeds the volume's readOnly only. */
+static void a_guess_for_a_read_only_point_is_read_only(void **state)
+{
+    (void)state;
+    LAUNCH("a: v /v ro", "v /r/a, v /r/b");
+    assert_int_equal(amend_volumes(launch), 0);
+    becomes(launch, "a: v /v ro", "v /r/a ro");
+}
+
 static void good_manifests_are_left_alone(void **state)
 {
     static const char points[] =
@@ -677,6 +686,7 @@ int main(void)
         cmocka_unit_test(names_that_are_taken_are_not_given),
         cmocka_unit_test(a_mount_point_is_of_its_apps_last_mount),
         cmocka_unit_test(in_doubt_it_is_the_first_that_is_as_read_only),
+        cmocka_unit_test(a_guess_for_a_read_only_point_is_read_only),
         cmocka_unit_test(good_manifests_are_left_alone),
         cmocka_unit_test(pods_of_others_are_left_alone),
         cmocka_unit_test(a_volume_of_two_containers_with_different_read_only),
