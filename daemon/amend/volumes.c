@@ -73,7 +73,18 @@ static bool is_at(const struct launch *launch, const struct want *want, size_t m
     return path && path_equals(path, want->mount->path);
 }
 
-/* One path, one mount: the others would cover it, or be covered. */
+/* Whether the spec has another mount there: "/data" and "/data/" pass Kubernetes' validation. */
+static bool is_claimed_twice(const struct launch *launch, const struct want *want)
+{
+    const struct podspec_container *container = podspec_container(launch->spec, want->container);
+    size_t n = 0;
+
+    for (size_t i = 0; i < container->n_mounts; i++)
+        n += path_equals(container->mounts[i].path, want->mount->path);
+    return n > 1;
+}
+
+/* One path, one mount, unless the spec has more: the others would cover it, or be covered. */
 static int find_mount(struct launch *launch, const struct want *want, size_t *mountp)
 {
     size_t best = MANIFEST_NONE;
@@ -86,6 +97,9 @@ static int find_mount(struct launch *launch, const struct want *want, size_t *mo
             best_rank = rank(launch, want, i);
         }
     }
+    *mountp = best;
+    if (is_claimed_twice(launch, want))
+        return 0;
     for (size_t i = manifest_n_mounts(launch->manifest, want->app); r == 0 && i-- > 0;) {
         if (i == best || !is_at(launch, want, i))
             continue;

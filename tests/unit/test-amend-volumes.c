@@ -599,6 +599,20 @@ static void an_images_mount_point_gives_way(void **state)
                         "container \"b\": /data was missing, volume \"v\"");
 }
 
+static void paths_are_compared_as_the_kubelet_makes_them(void **state)
+{
+    (void)state;
+    LAUNCH("a: u1 /data, v /w", "u1 /r, v /s, v /s");
+    tell(launch, "a: r data/x/.., v /w, v lost/../there/", "r hostPath=/r, v hostPath=/s");
+    assert_int_equal(amend_volumes(launch), 0);
+    becomes(launch, "a: u1 /data, v /w, v-2 /there", "u1 /r, v /s, v-2 /s");
+
+    CLEANUP(launch_freep)
+    struct launch *both = launch_of(config, "a: u1 /data, u2 /data/", "u1 /r, u2 /s");
+    tell(both, "a: r /data, s /data/", "r hostPath=/r, s hostPath=/s");
+    is_untouched(both);
+}
+
 static void the_specs_own_hosts_file_stays(void **state)
 {
     (void)state;
@@ -708,6 +722,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_kubelets_folder_is_looked_for, scratch_setup,
                                         scratch_teardown),
         cmocka_unit_test(an_images_mount_point_gives_way),
+        cmocka_unit_test(paths_are_compared_as_the_kubelet_makes_them),
         cmocka_unit_test(the_specs_own_hosts_file_stays),
         cmocka_unit_test(read_only_is_added_and_never_taken),
         cmocka_unit_test(a_guess_is_never_writable),
