@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/path.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 const char *path_component(const char **restp, size_t *lengthp)
@@ -59,4 +60,28 @@ size_t path_before(const char *path, const char *end)
     for (size_t i = 0; i < n_path - n_end; i++)
         path_component(&rest, &length);
     return path_equals(rest, end) ? (size_t)(rest - path) : PATH_NONE;
+}
+
+char *path_clean(const char *path)
+{
+    char *clean = malloc(strlen(path) + 2);
+    const char *name;
+    size_t n = 0, length;
+
+    if (!clean)
+        return NULL;
+    while ((name = path_component(&path, &length))) {
+        if (length == 2 && memcmp(name, "..", 2) == 0) {
+            while (n > 0 && clean[--n] != '/')
+                ;
+            continue;
+        }
+        clean[n++] = '/';
+        memcpy(clean + n, name, length);
+        n += length;
+    }
+    if (n == 0)
+        clean[n++] = '/';
+    clean[n] = '\0';
+    return clean;
 }

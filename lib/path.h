@@ -23,3 +23,7 @@ const char *path_below(const char *path, const char *folder);
  * if that is the root; PATH_NONE if it ends otherwise. */
 #define PATH_NONE ((size_t)-1)
 size_t path_before(const char *path, const char *end);
+
+/* Makes a path absolute and resolves "..", as Go's path.Clean("/" + path) does: "a//b/../c/" is
+ * "/a/c". Return: to free(), or NULL without memory. */
+char *path_clean(const char *path);

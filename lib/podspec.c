@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lib/def.h"
+#include "lib/path.h"
 
 /* The kubelet may well send an array of millions of mounts; a pod that a kubelet runs has few. */
 #define ENTRIES_MAX 4096
@@ -115,12 +116,23 @@ static int read_names(char ***namesp, const json_t *list)
     return 0;
 }
 
+static int copy_path(char **pathp, const json_t *object, const char *key)
+{
+    CLEANUP(freep) char *text = NULL;
+
+    int r = copy_text(&text, object, key, "");
+    if (r != 0)
+        return r;
+    *pathp = path_clean(text);
+    return *pathp ? 0 : -ENOMEM;
+}
+
 static int read_mount(struct podspec_mount *mount, const json_t *json)
 {
     mount->read_only = truth(json, "readOnly");
     int r = copy_text(&mount->volume, json, "name", "");
     if (r == 0)
-        r = copy_text(&mount->path, json, "mountPath", "");
+        r = copy_path(&mount->path, json, "mountPath");
     if (r == 0)
         r = copy_text(&mount->subpath, json, "subPath", "");
     return r;

@@ -17,7 +17,7 @@
 
 struct podspec_mount {
     char *volume;  /* name of a volume of the pod */
-    char *path;    /* where the container sees it */
+    char *path;    /* where the container sees it: absolute and clean, as the kubelet makes it */
     char *subpath; /* "" if there is none */
     bool read_only;
 };

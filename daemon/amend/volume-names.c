@@ -14,8 +14,9 @@
  * app mounts: its termination message is the last of all. If that does not fit, it is the first
  * volume that is as read-only as the mount point.
  *
- * A wrong guess never makes writable what was read-only, for rkt heeds the mount point's word, too;
- * and the pod spec, if it is known, sets it right.
+ * A wrong guess never makes writable what was read-only: stage1-fly does not heed the mount point's
+ * word, so a volume that is guessed for a read-only mount point becomes read-only itself. The pod
+ * spec, if it is known, sets it right.
  */
 
 #include <errno.h>
@@ -213,9 +214,13 @@ static int share_out(const struct family *family, struct manifest *manifest, con
                 continue;
             size_t member = is_told ? number++ : guess(family, manifest, app, mount.read_only);
             size_t picked = first_alike(family, manifest, member);
+            size_t index = family->volumes[picked];
+            if (!is_told && mount.read_only && !manifest_volume(manifest, index).read_only &&
+                manifest_set_volume_read_only(manifest, index, true) < 0)
+                return -ENOMEM;
             if (picked == 0)
                 continue;
-            const char *volume = manifest_volume(manifest, family->volumes[picked]).name;
+            const char *volume = manifest_volume(manifest, index).name;
             int r = manifest_set_mount_volume(manifest, app, i, volume);
             if (r < 0)
                 return r;

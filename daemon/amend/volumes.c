@@ -28,9 +28,10 @@ struct want {
     size_t app;
     const char *container;
     const struct podspec_mount *mount;
-    const char *root; /* NULL: nobody knows it */
+    const char *root; /* NULL: nobody knows it, or the manifest does not grant it */
     bool read_only;
-    bool is_part; /* of the volume, by a subPath */
+    bool granted_read_only; /* the manifest has it no other way */
+    bool is_part;           /* of the volume, by a subPath */
 };
 
 /* What there is of it in the manifest: indices, or MANIFEST_NONE. */
@@ -72,7 +73,18 @@ static bool is_at(const struct launch *launch, const struct want *want, size_t m
     return path && path_equals(path, want->mount->path);
 }
 
-/* One path, one mount: the others would cover it, or be covered. */
+/* Whether the spec has another mount there: "/data" and "/data/" pass Kubernetes' validation. */
+static bool is_claimed_twice(const struct launch *launch, const struct want *want)
+{
+    const struct podspec_container *container = podspec_container(launch->spec, want->container);
+    size_t n = 0;
+
+    for (size_t i = 0; i < container->n_mounts; i++)
+        n += path_equals(container->mounts[i].path, want->mount->path);
+    return n > 1;
+}
+
+/* One path, one mount, unless the spec has more: the others would cover it, or be covered. */
 static int find_mount(struct launch *launch, const struct want *want, size_t *mountp)
 {
     size_t best = MANIFEST_NONE;
@@ -85,6 +97,9 @@ static int find_mount(struct launch *launch, const struct want *want, size_t *mo
             best_rank = rank(launch, want, i);
         }
     }
+    *mountp = best;
+    if (is_claimed_twice(launch, want))
+        return 0;
     for (size_t i = manifest_n_mounts(launch->manifest, want->app); r == 0 && i-- > 0;) {
         if (i == best || !is_at(launch, want, i))
             continue;
@@ -266,15 +281,17 @@ static int see_to_mount(struct launch *launch, struct want *want,
     const char *source = found.volume == MANIFEST_NONE
                              ? NULL
                              : manifest_volume(launch->manifest, found.volume).source;
-    if (found.is_certain && (!want->is_part || (source && source_is_kubelets_subpath(source))))
+    if (found.is_certain &&
+        (!want->is_part || (source && source_is_kubelets_subpath(launch, source, want->mount))))
         return protect_mount(launch, want, &found);
     if (!want->root)
         return error_set(&launch->error, LAUNCH_E_REFUSED,
                          "container \"%s\": mount %s: volume \"%s\" cannot be found on the host",
                          want->container, want->mount->path, want->mount->volume);
     /* What the kubelet wrote of readOnly is never taken back. */
-    if (found.mount != MANIFEST_NONE &&
-        manifest_mount(launch->manifest, want->app, found.mount).read_only)
+    if (want->granted_read_only ||
+        (found.mount != MANIFEST_NONE &&
+         manifest_mount(launch->manifest, want->app, found.mount).read_only))
         want->read_only = true;
     return want->is_part ? mount_part(launch, want, &found) : mount_whole(launch, want, &found);
 }
@@ -304,10 +321,10 @@ static int see_to_mounts(struct launch *launch, const struct volume_roots *roots
             .app = mounts.app,
             .container = mounts.container->name,
             .mount = mount,
-            .root = volume_roots_get(roots, mount->volume),
             .read_only = mount->read_only || is_protected,
             .is_part = subpath_is_part(mount->subpath),
         };
+        want.root = volume_roots_get(roots, mount, &want.granted_read_only);
         r = see_to_mount(launch, &want, doubtful);
     }
     return r;

@@ -20,6 +20,9 @@
 
 #define WORDS_MAX 4
 
+#define POD_FOLDER "/var/lib/kubelet/pods/1234/"
+#define EMPTY_DIRS POD_FOLDER "volumes/kubernetes.io~empty-dir/"
+
 /* Reads "word word, word word" into a list of what `make` makes of each part. */
 static json_t *read_list(const char *text, json_t *(*make)(char **words))
 {
@@ -267,6 +270,15 @@ static void in_doubt_it_is_the_first_that_is_as_read_only(void **state)
     becomes(launch, "a: v-2 /v ro, w /w", "v-2 /r/b ro, w /s/a ro");
 }
 
+/* stage1-fly heeds the volume's readOnly only. */
+static void a_guess_for_a_read_only_point_is_read_only(void **state)
+{
+    (void)state;
+    LAUNCH("a: v /v ro", "v /r/a, v /r/b");
+    assert_int_equal(amend_volumes(launch), 0);
+    becomes(launch, "a: v /v ro", "v /r/a ro");
+}
+
 static void good_manifests_are_left_alone(void **state)
 {
     static const char points[] =
@@ -356,20 +368,26 @@ static void parts_and_wholes_do_not_meet(void **state)
 static void a_part_is_nobodys_whole(void **state)
 {
     (void)state;
-    LAUNCH("a: v /p | b:", "v /r/x");
+    LAUNCH("a: v /p | b:", "v " EMPTY_DIRS "v/x");
     tell(launch, "a: v /p sub=x | b: v /q", "v emptyDir");
     assert_int_equal(amend_volumes(launch), 0);
-    becomes(launch, "a: v /p | b: v-2 /q", "v /r, v-2 /r");
+    becomes(launch, "a: v /p | b: v-2 /q", "v " EMPTY_DIRS "v, v-2 " EMPTY_DIRS "v");
     is_for_part(launch, 0, "v", "x");
 }
 
-static void a_part_is_as_writable_as_the_spec_says(void **state)
+static void a_part_is_as_writable_as_spec_and_manifest_say(void **state)
 {
     (void)state;
     LAUNCH("a: v /p", "v /r/x ro, v /r/y ro");
     tell(launch, "a: v /p sub=x", "v emptyDir");
     assert_int_equal(amend_volumes(launch), 0);
-    becomes(launch, "a: v-3 /p", "v-3 /r");
+    becomes(launch, "a: v /p ro", "v /r ro");
+
+    CLEANUP(launch_freep)
+    struct launch *again = launch_of(config, "a: v /p", "v /r/x ro, v /r/y ro, v /r/x");
+    tell(again, "a: v /p sub=x", "v emptyDir");
+    assert_int_equal(amend_volumes(again), 0);
+    becomes(again, "a: v-3 /p", "v-3 /r");
 }
 
 /* The subPath x fits the source /r/a/x as well. */
@@ -406,30 +424,50 @@ static void a_subpath_of_a_later_kubelet_gets_its_root(void **state)
 static void the_kubelets_own_subpaths_are_left_alone(void **state)
 {
     (void)state;
-    LAUNCH("a: u1 /p", "u1 /var/lib/kubelet/pods/1234/volume-subpaths/v/a/0");
+    LAUNCH("a: u1 /p", "u1 " POD_FOLDER "volume-subpaths/v/a/0");
     tell(launch, "a: v /p sub=x", "v emptyDir");
     is_untouched(launch);
+}
+
+/* The pod's author writes the subPath, and it must be walked whatever it is called. */
+static void a_subpath_is_not_the_kubelets_by_its_name(void **state)
+{
+    (void)state;
+    LAUNCH("a: u1 /p", "u1 /k/v/volume-subpaths/evil");
+    tell(launch, "a: v /p sub=volume-subpaths/evil", "v emptyDir");
+    assert_int_equal(amend_volumes(launch), 0);
+    becomes(launch, "a: u1 /p", "u1 /k/v");
+    is_for_part(launch, 0, "u1", "volume-subpaths/evil");
+
+    CLEANUP(launch_freep)
+    struct launch *other =
+        launch_of(config, "a: u1 /p", "u1 /var/lib/kubelet/pods/4321/volume-subpaths/v/x");
+    tell(other, "a: v /p sub=x", "v emptyDir");
+    assert_int_equal(amend_volumes(other), 0);
+    is_for_part(other, 0, "u1", "x");
+
+    CLEANUP(launch_freep)
+    struct launch *dots = launch_of(config, "a: u1 /p", "u1 " POD_FOLDER "volume-subpaths/../x");
+    tell(dots, "a: v /p sub=x", "v emptyDir");
+    assert_int_equal(amend_volumes(dots), 0);
+    is_for_part(dots, 0, "u1", "x");
+
+    CLEANUP(launch_freep)
+    struct launch *joined = launch_of(config, "a: u1 /p", "u1 " POD_FOLDER "volume-subpaths/x");
+    tell(joined, "a: v /p sub=../../volume-subpaths/x", "v nfs");
+    is_refused(joined, "container \"a\": mount /p: volume \"v\" cannot be found on the host");
 }
 
 /* What the spec says of the volume's place does not hold if the kubelet has another one. */
 static void the_root_that_explains_most_is_taken(void **state)
 {
     (void)state;
-    LAUNCH("a: u1 /p, u2 /q, u3 /r", "u1 /k/volume-subpaths/v/a/0, u2 /k/v/x, u3 /k/v");
+    LAUNCH("a: u1 /p, u2 /q, u3 /r", "u1 " POD_FOLDER "volume-subpaths/v/a/0, u2 /k/v/x, u3 /k/v");
     tell(launch, "a: v /p sub=x, v /q sub=x, v /r", "v emptyDir");
     assert_int_equal(amend_volumes(launch), 0);
-    becomes(launch, "a: u1 /p, u2 /q, u3 /r", "u1 /k/volume-subpaths/v/a/0, u2 /k/v, u3 /k/v");
+    becomes(launch, "a: u1 /p, u2 /q, u3 /r",
+            "u1 " POD_FOLDER "volume-subpaths/v/a/0, u2 /k/v, u3 /k/v");
     assert_int_equal(launch->n_subpaths, 1);
-}
-
-static void a_subpath_that_leaves_is_handed_on(void **state)
-{
-    (void)state;
-    LAUNCH("a: u1 /p", "u1 /etc");
-    tell(launch, "a: v /p sub=../etc", "v hostPath=/srv");
-    assert_int_equal(amend_volumes(launch), 0);
-    becomes(launch, "a: u1 /p", "u1 /srv");
-    is_for_part(launch, 0, "u1", "../etc");
 }
 
 static void what_cannot_be_found_is_refused(void **state)
@@ -445,14 +483,77 @@ static void what_cannot_be_found_is_refused(void **state)
     is_refused(again, "container \"a\": mount /p: volume \"v\" cannot be found on the host");
 }
 
-static void a_host_path_is_known_from_the_spec(void **state)
+/* Whoever holds the kubelet's port may say what they like of the pod. */
+static void the_spec_grants_nothing(void **state)
+{
+    static const struct {
+        const char *mounts, *volumes;
+    } inventions[] = {
+        {"a: x /x", "x hostPath=/"},
+        {"a: v /p, x /x", "v hostPath=/srv/v, x hostPath=/srv"},
+        {"a: x /x sub=v", "x hostPath=/"},
+        {"a: x /x sub=other", "x hostPath=/srv/v"},
+        /* the root is right for the one, but not for the other */
+        {"a: v /p sub=srv/v, v /x", "v hostPath=/"},
+        {"a: v /p sub=v, v /x sub=w", "v hostPath=/srv"},
+        {"a: ../../../../../../../.. /x", "../../../../../../../.. emptyDir"},
+        {"a: v /p sub=../etc", "v hostPath=/srv"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(inventions); i++) {
+        LAUNCH("a: u1 /p", "u1 /srv/v");
+        tell(launch, inventions[i].mounts, inventions[i].volumes);
+        launch->may_wait = true;
+        assert_int_equal(amend_volumes(launch), LAUNCH_E_REFUSED);
+        assert_non_null(strstr(error_message(&launch->error), "cannot be found on the host"));
+    }
+}
+
+static void the_manifest_grants_host_paths(void **state)
 {
     (void)state;
-    LAUNCH("a:", "");
-    tell(launch, "a: v /p ro, v /q sub=x", "v hostPath=/srv/x");
+    LAUNCH("a: v /r", "v /srv/x/y ro, v /srv/x ro, v /srv/x ro");
+    tell(launch, "a: v /p sub=y, v /q, v /r", "v hostPath=/srv/x");
     assert_int_equal(amend_volumes(launch), 0);
-    becomes(launch, "a: v-2 /p ro, v-3 /q", "v-2 /srv/x ro, v-3 /srv/x");
-    is_for_part(launch, 0, "v-3", "x");
+    /* writable it is nowhere */
+    becomes(launch, "a: v-4 /r ro, v-3 /p ro, v-2 /q ro",
+            "v-2 /srv/x ro, v-3 /srv/x ro, v-4 /srv/x ro");
+    is_for_part(launch, 0, "v-3", "y");
+}
+
+/* The search for roots is on the loop; what is counted here is the instructions, by hand. */
+#define N_MANY 200
+
+static void many_host_paths_are_mounted(void **state)
+{
+    char points[16384] = "a:", volumes[16384] = "", mounts[16384] = "a:", told[16384] = "";
+
+    (void)state;
+    for (size_t i = 0; i < N_MANY; i++) {
+        char *comma = i > 0 ? "," : "";
+        /* each tenth mount point is lost, each fifth is of a part */
+        bool part = i % 5 == 1;
+        if (i % 10 != 0)
+            sprintf(points + strlen(points), "%s v%zu /p%zu", i > 1 ? "," : "", i, i);
+        sprintf(volumes + strlen(volumes), "%s v%zu /srv/%zu%s", comma, i, i, part ? "/x" : "");
+        sprintf(mounts + strlen(mounts), "%s v%zu /p%zu%s", comma, i, i, part ? " sub=x" : "");
+        sprintf(told + strlen(told), "%s v%zu hostPath=/srv/%zu", comma, i, i);
+    }
+    LAUNCH(points, volumes);
+    tell(launch, mounts, told);
+    assert_int_equal(amend_volumes(launch), 0);
+    assert_int_equal(manifest_n_mounts(launch->manifest, 0), N_MANY);
+    assert_int_equal(manifest_n_volumes(launch->manifest), N_MANY);
+    assert_int_equal(launch->n_subpaths, N_MANY / 5);
+    for (size_t i = 0; i < N_MANY; i++) {
+        struct manifest_mount mount = manifest_mount(launch->manifest, 0, i);
+        size_t volume = manifest_find_volume(launch->manifest, mount.volume);
+        char source[32];
+        snprintf(source, sizeof(source), "/srv/%s", mount.path + strlen("/p"));
+        assert_int_not_equal(volume, MANIFEST_NONE);
+        assert_string_equal(manifest_volume(launch->manifest, volume).source, source);
+    }
 }
 
 static void the_kubelets_folder_is_looked_for(void **state)
@@ -498,6 +599,20 @@ static void an_images_mount_point_gives_way(void **state)
                         "container \"b\": /data was missing, volume \"v\"");
 }
 
+static void paths_are_compared_as_the_kubelet_makes_them(void **state)
+{
+    (void)state;
+    LAUNCH("a: u1 /data, v /w", "u1 /r, v /s, v /s");
+    tell(launch, "a: r data/x/.., v /w, v lost/../there/", "r hostPath=/r, v hostPath=/s");
+    assert_int_equal(amend_volumes(launch), 0);
+    becomes(launch, "a: u1 /data, v /w, v-2 /there", "u1 /r, v /s, v-2 /s");
+
+    CLEANUP(launch_freep)
+    struct launch *both = launch_of(config, "a: u1 /data, u2 /data/", "u1 /r, u2 /s");
+    tell(both, "a: r /data, s /data/", "r hostPath=/r, s hostPath=/s");
+    is_untouched(both);
+}
+
 static void the_specs_own_hosts_file_stays(void **state)
 {
     (void)state;
@@ -531,7 +646,7 @@ static void a_guess_is_never_writable(void **state)
 
 /* CVE-2017-1002102 */
 
-#define POD_VOLUMES "/var/lib/kubelet/pods/1234/volumes/kubernetes.io~"
+#define POD_VOLUMES POD_FOLDER "volumes/kubernetes.io~"
 
 static void api_data_is_read_only_by_its_source(void **state)
 {
@@ -554,13 +669,13 @@ static void api_data_is_read_only_by_its_type(void **state)
 {
     (void)state;
     LAUNCH("a: u1 /1, u2 /2, u3 /3, u4 /4, u5 /5, u6 /6",
-           "u1 /k/1, u2 /k/2, u3 /k/3, u4 /k/4, u5 /k/5, u6 /k/volume-subpaths/s/a/0");
+           "u1 /k/1, u2 /k/2, u3 /k/3, u4 /k/4, u5 /k/5, u6 " POD_FOLDER "volume-subpaths/s/a/0");
     tell(launch, "a: s /1, c /2, d /3, p /4, e /5, s /6 sub=x",
          "s secret, c configMap, d downwardAPI, p projected, e emptyDir");
     assert_int_equal(amend_volumes(launch), 0);
     becomes(launch, "a: u1 /1 ro, u2 /2 ro, u3 /3 ro, u4 /4 ro, u5 /5, u6 /6 ro",
-            "u1 /k/1 ro, u2 /k/2 ro, u3 /k/3 ro, u4 /k/4 ro, u5 /k/5, u6 "
-            "/k/volume-subpaths/s/a/0 ro");
+            "u1 /k/1 ro, u2 /k/2 ro, u3 /k/3 ro, u4 /k/4 ro, u5 /k/5, u6 " POD_FOLDER
+            "volume-subpaths/s/a/0 ro");
     assert_int_equal(launch->notes.n, 5);
 }
 
@@ -585,6 +700,7 @@ int main(void)
         cmocka_unit_test(names_that_are_taken_are_not_given),
         cmocka_unit_test(a_mount_point_is_of_its_apps_last_mount),
         cmocka_unit_test(in_doubt_it_is_the_first_that_is_as_read_only),
+        cmocka_unit_test(a_guess_for_a_read_only_point_is_read_only),
         cmocka_unit_test(good_manifests_are_left_alone),
         cmocka_unit_test(pods_of_others_are_left_alone),
         cmocka_unit_test(a_volume_of_two_containers_with_different_read_only),
@@ -593,17 +709,20 @@ int main(void)
         cmocka_unit_test(a_lost_subpath_is_restored),
         cmocka_unit_test(parts_and_wholes_do_not_meet),
         cmocka_unit_test(a_part_is_nobodys_whole),
-        cmocka_unit_test(a_part_is_as_writable_as_the_spec_says),
+        cmocka_unit_test(a_part_is_as_writable_as_spec_and_manifest_say),
         cmocka_unit_test(the_root_explains_all_mounts),
         cmocka_unit_test(a_subpath_of_a_later_kubelet_gets_its_root),
         cmocka_unit_test(the_kubelets_own_subpaths_are_left_alone),
+        cmocka_unit_test(a_subpath_is_not_the_kubelets_by_its_name),
         cmocka_unit_test(the_root_that_explains_most_is_taken),
-        cmocka_unit_test(a_subpath_that_leaves_is_handed_on),
         cmocka_unit_test(what_cannot_be_found_is_refused),
-        cmocka_unit_test(a_host_path_is_known_from_the_spec),
+        cmocka_unit_test(the_spec_grants_nothing),
+        cmocka_unit_test(the_manifest_grants_host_paths),
+        cmocka_unit_test(many_host_paths_are_mounted),
         cmocka_unit_test_setup_teardown(the_kubelets_folder_is_looked_for, scratch_setup,
                                         scratch_teardown),
         cmocka_unit_test(an_images_mount_point_gives_way),
+        cmocka_unit_test(paths_are_compared_as_the_kubelet_makes_them),
         cmocka_unit_test(the_specs_own_hosts_file_stays),
         cmocka_unit_test(read_only_is_added_and_never_taken),
         cmocka_unit_test(a_guess_is_never_writable),
