@@ -152,25 +152,45 @@ void binds_deinit(struct binds *binds)
     *binds = (struct binds){0};
 }
 
-/* Return: a pidfd, -1 if the process has ended; a zombie has, although it still has a pid. */
-static int open_living(pid_t pid, uint64_t ticks)
+/* Return: 0 and a pidfd, or -1 if the process has ended: a zombie has, although it still has a pid,
+ * and one has whose pid is a mere thread's by now, which the kernel says EINVAL or ENOENT to.
+ * -errno: nobody knows. */
+static int open_living(pid_t pid, uint64_t ticks, int *pidfdp)
 {
     struct pollfd pollfd = {.fd = process_open(pid, ticks), .events = POLLIN};
 
-    if (pollfd.fd >= 0 && poll(&pollfd, 1, 0) == 0)
+    *pidfdp = -1;
+    if (pollfd.fd == -ESRCH || pollfd.fd == -ENOENT || pollfd.fd == -EINVAL)
+        return 0;
+    if (pollfd.fd < 0)
         return pollfd.fd;
-    return fd_close(pollfd.fd);
+    int r = poll(&pollfd, 1, 0);
+    if (r == 0) {
+        *pidfdp = pollfd.fd;
+        return 0;
+    }
+    r = r < 0 ? -errno : 0;
+    fd_close(pollfd.fd);
+    return r;
 }
 
-static char *read_data_dir(int dir_fd, const char *key)
+/* Return: 0 and the data directory, NULL if there is none yet; -errno. */
+static int read_data_dir(int dir_fd, const char *key, char **data_dirp)
 {
     char name[NAME_MAX + 8], target[PATH_MAX];
 
     snprintf(name, sizeof(name), "%s/" DATA_DIR, key);
     ssize_t length = readlinkat(dir_fd, name, target, sizeof(target));
-    return length > 0 && (size_t)length < sizeof(target) ? strndup(target, (size_t)length) : NULL;
+    if (length < 0)
+        return errno == ENOENT ? 0 : -errno;
+    if ((size_t)length >= sizeof(target))
+        return -ENAMETOOLONG;
+    *data_dirp = strndup(target, (size_t)length);
+    return *data_dirp ? 0 : -ENOMEM;
 }
 
+/* What cannot be found out of one folder fails the sweep: a mount may be in use, and nothing is
+ * unmounted on a guess. */
 static int find_folder(struct binds *binds, int dir_fd, const char *key)
 {
     uint64_t ticks;
@@ -182,12 +202,12 @@ static int find_folder(struct binds *binds, int dir_fd, const char *key)
     if (!list)
         return -ENOMEM;
     binds->list = list;
-    list[binds->n] = (struct bind){
-        .key = strdup(key),
-        .pidfd = open_living(pid, ticks),
-        .data_dir = read_data_dir(dir_fd, key),
-    };
-    return list[binds->n++].key ? 0 : -ENOMEM;
+    struct bind *bind = &list[binds->n++];
+    *bind = (struct bind){.key = strdup(key), .pidfd = -1};
+    if (!bind->key)
+        return -ENOMEM;
+    int r = open_living(pid, ticks, &bind->pidfd);
+    return r == 0 ? read_data_dir(dir_fd, key, &bind->data_dir) : r;
 }
 
 static int find_folders(struct binds *binds, const char *run_dir)

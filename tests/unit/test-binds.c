@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/unit.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -248,6 +253,81 @@ static void what_cannot_be_read_is_not_taken_for_gone(void **state)
     assert_int_equal(sweep(scratch, NULL), 0);
 }
 
+static void fails(const struct scratch *scratch, int code)
+{
+    struct binds binds = {0};
+
+    assert_int_equal(binds_sweep(&binds, scratch->path, (const char *const[]){NULL}), code);
+    binds_deinit(&binds);
+}
+
+static void without_descriptors_nobody_is_taken_for_dead(void **state)
+{
+    const struct scratch *scratch = *state;
+    struct rlimit limit, tight;
+    CLEANUP(freep) char *key = make_binds(scratch, getpid());
+
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    tight = limit;
+    int next = open("/", O_PATH | O_CLOEXEC);
+    assert_true(next >= 0);
+    close(next);
+    /* enough for the folder, then for the pidfd as well */
+    for (rlim_t n = 1; n <= 2; n++) {
+        struct binds binds = {0};
+        tight.rlim_cur = (rlim_t)next + n;
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &tight), 0);
+        int r = binds_sweep(&binds, scratch->path, (const char *const[]){NULL});
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+        binds_deinit(&binds);
+        assert_int_equal(r, -EMFILE);
+        assert_int_equal(mountns_count(scratch->path), 1);
+    }
+    assert_int_equal(sweep(scratch, NULL), 1);
+    binds_remove(scratch->path, key);
+}
+
+static void a_data_directory_that_cannot_be_read_is_not_none(void **state)
+{
+    const struct scratch *scratch = *state;
+    pid_t pid = start_prepare();
+    CLEANUP(freep) char *key = make_binds(scratch, pid);
+    CLEANUP(freep) char *name = NULL;
+
+    end_prepare(pid);
+    assert_true(asprintf(&name, "subpaths/%s/rkt", key) > 0);
+    assert_int_equal(unlinkat(scratch->fd, name, 0), 0);
+    scratch_write(scratch, name, "no symlink");
+    fails(scratch, -EINVAL);
+    assert_int_equal(mountns_count(scratch->path), 1);
+    assert_int_equal(unlinkat(scratch->fd, name, 0), 0);
+    assert_int_equal(sweep(scratch, NULL), 0);
+}
+
+static void *tell_tid(void *data)
+{
+    *(atomic_int *)data = gettid();
+    for (;;)
+        pause();
+    return NULL;
+}
+
+static void a_pid_that_is_a_threads_by_now_has_ended(void **state)
+{
+    const struct scratch *scratch = *state;
+    CLEANUP(freep) char *key = NULL;
+    atomic_int tid = 0;
+    pthread_t thread;
+
+    assert_int_equal(pthread_create(&thread, NULL, tell_tid, &tid), 0);
+    while (tid == 0)
+        sched_yield();
+    assert_int_equal(binds_make(scratch->path, tid, "/data", &key), 0);
+    assert_int_equal(sweep(scratch, NULL), 0);
+    pthread_cancel(thread);
+    pthread_join(thread, NULL);
+}
+
 static void another_data_directory_holds_nothing(void **state)
 {
     const struct scratch *scratch = *state;
@@ -297,6 +377,9 @@ int main(void)
         TEST(a_failed_prepare_holds_nothing),
         TEST(a_zombie_has_ended),
         TEST(what_cannot_be_read_is_not_taken_for_gone),
+        TEST(without_descriptors_nobody_is_taken_for_dead),
+        TEST(a_data_directory_that_cannot_be_read_is_not_none),
+        TEST(a_pid_that_is_a_threads_by_now_has_ended),
         TEST(another_data_directory_holds_nothing),
         TEST(a_folder_half_made_is_removed),
     };
