@@ -270,6 +270,39 @@ static int mount_whole(struct launch *launch, const struct want *want, const str
     return attach_new(launch, want, found, want->root, &name);
 }
 
+/* Whether the source is RootDirectory=/pods/UID/volumes/kubernetes.io~PLUGIN/NAME or below that, of
+ * a plugin for such volumes. */
+static bool source_is_api_data(const struct launch *launch, const char *source)
+{
+    static const char *const folders[] = {
+        "volumes/kubernetes.io~secret",
+        "volumes/kubernetes.io~configmap",
+        "volumes/kubernetes.io~downward-api",
+        "volumes/kubernetes.io~projected",
+    };
+    const char *rest = path_below(source, launch->config->kubelet.root_dir);
+    size_t length;
+
+    rest = rest ? path_below(rest, "pods") : NULL;
+    if (!rest || !path_component(&rest, &length))
+        return false;
+    for (size_t i = 0; i < N_ELEMENTS(folders); i++) {
+        const char *name = path_below(rest, folders[i]);
+        if (name && path_component(&name, &length))
+            return true;
+    }
+    return false;
+}
+
+/* Where a subPath needs no walk of ours: the kubelet has mounted it itself, or nobody but the
+ * kubelet writes to the volume. In the latter every key is a symlink of the kubelet's. */
+static bool is_safe_as_it_is(const struct launch *launch, const char *source,
+                             const struct podspec_mount *mount)
+{
+    return source_is_kubelets_subpath(launch, source, mount) ||
+           (launch->config->volumes.read_only_secrets && source_is_api_data(launch, source));
+}
+
 static int see_to_mount(struct launch *launch, struct want *want,
                         const struct volume_names *doubtful)
 {
@@ -282,7 +315,7 @@ static int see_to_mount(struct launch *launch, struct want *want,
                              ? NULL
                              : manifest_volume(launch->manifest, found.volume).source;
     if (found.is_certain &&
-        (!want->is_part || (source && source_is_kubelets_subpath(launch, source, want->mount))))
+        (!want->is_part || (source && is_safe_as_it_is(launch, source, want->mount))))
         return protect_mount(launch, want, &found);
     if (!want->root)
         return error_set(&launch->error, LAUNCH_E_REFUSED,
@@ -342,30 +375,6 @@ static int drop_unused(struct launch *launch, const struct volume_names *doubtfu
             r = manifest_remove_volume(launch->manifest, i);
     }
     return r;
-}
-
-/* Whether the source is RootDirectory=/pods/UID/volumes/kubernetes.io~PLUGIN/NAME or below that, of
- * a plugin for such volumes. */
-static bool source_is_api_data(const struct launch *launch, const char *source)
-{
-    static const char *const folders[] = {
-        "volumes/kubernetes.io~secret",
-        "volumes/kubernetes.io~configmap",
-        "volumes/kubernetes.io~downward-api",
-        "volumes/kubernetes.io~projected",
-    };
-    const char *rest = path_below(source, launch->config->kubelet.root_dir);
-    size_t length;
-
-    rest = rest ? path_below(rest, "pods") : NULL;
-    if (!rest || !path_component(&rest, &length))
-        return false;
-    for (size_t i = 0; i < N_ELEMENTS(folders); i++) {
-        const char *name = path_below(rest, folders[i]);
-        if (name && path_component(&name, &length))
-            return true;
-    }
-    return false;
 }
 
 /* Return: 0, -ENOMEM; *changedp is set if it was not so. */
