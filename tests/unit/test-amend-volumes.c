@@ -429,6 +429,19 @@ static void the_kubelets_own_subpaths_are_left_alone(void **state)
     is_untouched(launch);
 }
 
+/* Its keys are symlinks of the kubelet's, and no container can write to it. */
+static void a_subpath_of_what_the_kubelet_writes_stays(void **state)
+{
+    (void)state;
+    LAUNCH("a: u1 /p", "u1 " POD_FOLDER "volumes/kubernetes.io~configmap/v/nginx.conf");
+    tell(launch, "a: v /p sub=nginx.conf", "v configMap");
+    assert_int_equal(amend_volumes(launch), 0);
+    assert_int_equal(launch->n_subpaths, 0);
+    assert_string_equal(manifest_volume(launch->manifest, 0).source,
+                        POD_FOLDER "volumes/kubernetes.io~configmap/v/nginx.conf");
+    assert_true(manifest_volume(launch->manifest, 0).read_only);
+}
+
 /* The pod's author writes the subPath, and it must be walked whatever it is called. */
 static void a_subpath_is_not_the_kubelets_by_its_name(void **state)
 {
@@ -713,6 +726,7 @@ int main(void)
         cmocka_unit_test(the_root_explains_all_mounts),
         cmocka_unit_test(a_subpath_of_a_later_kubelet_gets_its_root),
         cmocka_unit_test(the_kubelets_own_subpaths_are_left_alone),
+        cmocka_unit_test(a_subpath_of_what_the_kubelet_writes_stays),
         cmocka_unit_test(a_subpath_is_not_the_kubelets_by_its_name),
         cmocka_unit_test(the_root_that_explains_most_is_taken),
         cmocka_unit_test(what_cannot_be_found_is_refused),
