@@ -18,7 +18,7 @@
 #include <sys/wait.h>
 
 #include "client/connection.h"
-#include "tests/harness/kubelet.h"
+#include "tests/harness/harness.h"
 
 #define RUNS 2000
 #define ECHO_SOCKET "/run/node/echo"
@@ -103,6 +103,18 @@ static int listen_to_echo(void)
     assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
     assert_int_equal(listen(fd, 64), 0);
     return fd;
+}
+
+/* rkt does nothing, and there is no kubelet to be asked. */
+static void configure(void)
+{
+    char config[4200];
+
+    snprintf(config, sizeof(config), "[Rkt]\nPath=%s\n[Kubelet]\nURL=\n",
+             node_built("tests/bench/nothing"));
+    node_configure(config);
+    gantryd_end(SIGTERM);
+    gantryd_start();
 }
 
 /* The recorded manifest, with every path existing. */
@@ -244,69 +256,6 @@ static void measure_cost(json_t *manifest)
            (percentile(&series[OTHER], 50) - direct) / (percentile(&series[BARE], 50) - direct));
 }
 
-/* What the kubelet is asked for. */
-
-#define NODE_PODS 110 /* as many as a kubelet runs */
-#define FETCHES 100
-
-/* The pods that a kubelet 1.9 really told of, again and again, with our UIDs. */
-static void serve_pods(unsigned n)
-{
-    json_t *list = read_json(node_source("tests/unit/data/kubelet-pods.json"));
-    const json_t *items = json_object_get(list, "items");
-    json_t *pods = json_array();
-
-    for (unsigned i = 0; i < n; i++) {
-        json_t *pod = json_deep_copy(json_array_get(items, i % json_array_size(items)));
-        json_object_set_new(json_object_get(pod, "metadata"), "uid", json_sprintf("crowd-%u", i));
-        json_array_append_new(pods, pod);
-    }
-    kubelet_serves_pods(pods);
-    json_decref(pods);
-    json_decref(list);
-}
-
-static void set_hash(json_t *manifest, unsigned number)
-{
-    const json_t *app = json_array_get(json_object_get(manifest, "apps"), 0);
-    const json_t *annotations = json_object_get(app, "annotations");
-
-    for (size_t i = 0; i < json_array_size(annotations); i++) {
-        json_t *entry = json_array_get(annotations, i);
-        if (strcmp(field(entry, "name"), "rkt.kubernetes.io/container-hash") == 0)
-            json_object_set_new(entry, "value", json_sprintf("%u", number));
-    }
-}
-
-/* A pod whose spec is not known, because its hash is another one; and the same again. */
-static void measure_fetch(const json_t *like)
-{
-    static double unknown[FETCHES], known[FETCHES];
-    json_t *manifest = json_deep_copy(like);
-
-    set_uid(manifest, 0);
-    for (unsigned i = 0; i < FETCHES; i++) {
-        struct client client = {0};
-        unsigned before = kubelet_n_requests();
-        set_hash(manifest, i);
-        client_begin(&client, manifest);
-        double began = now_usec();
-        decide(&client);
-        unknown[i] = now_usec() - began;
-        assert_int_equal(kubelet_n_requests(), before + 1);
-        began = now_usec();
-        decide(&client);
-        known[i] = now_usec() - began;
-        assert_int_equal(kubelet_n_requests(), before + 1);
-        client_end(&client);
-    }
-    qsort(unknown, FETCHES, sizeof(double), by_value);
-    qsort(known, FETCHES, sizeof(double), by_value);
-    printf("a decision with a fetch:   %.1f times one without, of a node with %d pods (no goal)\n",
-           unknown[FETCHES / 2] / known[FETCHES / 2], NODE_PODS);
-    json_decref(manifest);
-}
-
 /* Decisions a second. */
 
 static void measure_load(json_t *manifest)
@@ -417,7 +366,6 @@ static void measure_memory(json_t *manifest)
     gantryd_end(SIGKILL);
     node_crowd(500);
     gantryd_start();
-    serve_pods(500);
     know_pods(manifest, 0, 500);
     sleep(1);
     printf("PSS with 500 pods:         %.2f of 4 MiB\n", pss_kib() / 4096);
@@ -428,11 +376,9 @@ static void measure_size(json_t *manifest)
 {
     node_teardown(NULL);
     node_setup(NULL);
+    configure();
     know_pods(manifest, 0, 100);
     double few = median_decision(manifest, 100);
-    /* A fetch for each of so many would take its time; one that fails is not tried again at once.
-     */
-    kubelet_stop();
     know_pods(manifest, 100, 100000);
     double many = median_decision(manifest, 100000);
     printf("a decision, 100000 pods:   %.2f times one with 100 (goal: 2)\n", many / few);
@@ -457,22 +403,14 @@ static void learn_bytes(json_t *manifest)
 
 int main(void)
 {
-    char config[4200];
-
     node_enter();
     node_setup(NULL);
-    snprintf(config, sizeof(config), "[Rkt]\nPath=%s\n", node_built("tests/bench/nothing"));
-    node_configure(config);
-    gantryd_end(SIGTERM);
-    gantryd_start();
+    configure();
 
-    kubelet_start();
-    serve_pods(NODE_PODS);
     json_t *manifest = two_apps();
     set_uid(manifest, 0);
     learn_bytes(manifest);
     measure_cost(manifest);
-    measure_fetch(manifest);
     measure_load(manifest);
     measure_memory(manifest);
     measure_size(manifest);
