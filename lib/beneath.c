@@ -161,7 +161,7 @@ static int walk_by_component(struct walk *walk, int root_fd)
     return r;
 }
 
-int beneath_open(int root_fd, const char *path, enum beneath_way way, int *fdp, bool *madep,
+int beneath_open(int root_fd, const char *path, enum beneath_way way, struct beneath *found,
                  struct error *error)
 {
     struct walk walk = {.error = error, .fd = -1};
@@ -171,13 +171,14 @@ int beneath_open(int root_fd, const char *path, enum beneath_way way, int *fdp, 
         return r;
     if (way == BENEATH_AT_ONCE)
         walk.fd = open_at_once(root_fd, walk.path);
-    if (walk.fd < 0)
+    if (walk.fd < 0) {
+        way = BENEATH_BY_COMPONENT;
         r = walk_by_component(&walk, root_fd);
+    }
     if (r != 0) {
         fd_close(walk.fd);
         return r;
     }
-    *fdp = walk.fd;
-    *madep = walk.made;
+    *found = (struct beneath){.fd = walk.fd, .made = walk.made, .way = way};
     return 0;
 }

@@ -25,10 +25,15 @@ enum beneath_way {
     BENEATH_BY_COMPONENT, /* one openat(2) with O_NOFOLLOW for each */
 };
 
+struct beneath {
+    int fd;               /* O_PATH, to close */
+    bool made;            /* folders were made */
+    enum beneath_way way; /* that was taken in the end */
+};
+
 /* Opens `path` below the folder `root_fd`, which is borrowed. Empty components and `.` count for
  * nothing; a path of nothing else is the folder itself. It may block for as long as the file
  * system does.
- * Return: 0, an O_PATH fd to close in *fdp, and in *madep whether folders were made;
- * BENEATH_E_REFUSED. */
-int beneath_open(int root_fd, const char *path, enum beneath_way way, int *fdp, bool *madep,
+ * Return: 0 and *found; BENEATH_E_REFUSED. */
+int beneath_open(int root_fd, const char *path, enum beneath_way way, struct beneath *found,
                  struct error *error);

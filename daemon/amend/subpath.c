@@ -27,9 +27,9 @@ static int refuse(struct launch *launch, const struct subpath *subpath, const ch
                      subpath->volume, subpath->path, reason);
 }
 
-/* Opens what the app is to see. Return: 0 and an fd, LAUNCH_E_REFUSED. */
+/* Opens what the app is to see. Return: 0 and *found, LAUNCH_E_REFUSED. */
 static int open_subpath(struct launch *launch, const struct subpath *subpath, const char *root,
-                        int *fdp, bool *madep)
+                        struct beneath *found)
 {
     CLEANUP(error_deinit) struct error error = ERROR_NULL;
     CLEANUP(fd_closep) int root_fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -37,7 +37,7 @@ static int open_subpath(struct launch *launch, const struct subpath *subpath, co
     if (root_fd < 0)
         return error_set(&launch->error, LAUNCH_E_REFUSED, "volume \"%s\": %s: %s", subpath->volume,
                          root, strerror(errno));
-    if (beneath_open(root_fd, subpath->path, BENEATH_AT_ONCE, fdp, madep, &error) != 0)
+    if (beneath_open(root_fd, subpath->path, BENEATH_AT_ONCE, found, &error) != 0)
         return refuse(launch, subpath, error_message(&error));
     return 0;
 }
@@ -48,20 +48,21 @@ static int mount_one(struct launch *launch, size_t number)
     size_t index = manifest_find_volume(launch->manifest, subpath->volume);
     CLEANUP(fd_closep) int fd = -1;
     CLEANUP(freep) char *path = NULL;
-    bool made;
+    struct beneath found;
 
     const char *root =
         index != MANIFEST_NONE ? manifest_volume(launch->manifest, index).source : NULL;
     if (!root)
         return refuse(launch, subpath, "the volume is none of the host's");
-    int r = open_subpath(launch, subpath, root, &fd, &made);
+    int r = open_subpath(launch, subpath, root, &found);
     if (r != 0)
         return r;
+    fd = found.fd;
     r = binds_add(launch->run_dir, launch->binds, number, fd, &path);
     if (r < 0)
         return refuse(launch, subpath, strerror(-r));
     r = launch_note(launch, "volume \"%s\" is %s%s below %s", subpath->volume, subpath->path,
-                    made ? ", which was made," : "", root);
+                    found.made ? ", which was made," : "", root);
     return r < 0 ? r : manifest_set_volume_source(launch->manifest, index, path);
 }
 

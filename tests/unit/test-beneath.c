@@ -2,6 +2,7 @@
 #include "tests/unit/unit.h"
 
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -39,6 +40,15 @@ static int open_root(const struct scratch *scratch)
     return fd;
 }
 
+/* Which way is taken to what is there: one that is not openat2(2) hides what that does wrong. */
+static enum beneath_way way_to_be_taken(enum beneath_way way)
+{
+    struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_BENEATH};
+    CLEANUP(fd_closep) int fd = (int)syscall(SYS_openat2, AT_FDCWD, ".", &how, sizeof(how));
+
+    return fd >= 0 ? way : BENEATH_BY_COMPONENT;
+}
+
 /* The path is opened, either way, and is that file of the scratch folder. */
 static void leads_to(const struct scratch *scratch, const char *path, const char *expected,
                      bool is_made)
@@ -48,11 +58,13 @@ static void leads_to(const struct scratch *scratch, const char *path, const char
 
     for (size_t i = 0; i < N_ELEMENTS(ways); i++) {
         CLEANUP(error_deinit) struct error error = ERROR_NULL;
-        CLEANUP(fd_closep) int fd = -1;
-        bool made = !is_made;
-        if (beneath_open(root_fd, path, ways[i], &fd, &made, &error) != 0)
+        struct beneath found;
+        if (beneath_open(root_fd, path, ways[i], &found, &error) != 0)
             fail_msg("%s: %s", path, error_message(&error));
-        assert_int_equal(made, is_made && i == 0);
+        CLEANUP(fd_closep) int fd = found.fd;
+        bool made = is_made && i == 0;
+        assert_int_equal(found.made, made);
+        assert_int_equal(found.way, made ? BENEATH_BY_COMPONENT : way_to_be_taken(ways[i]));
         assert_int_equal(fstat(fd, &opened), 0);
         assert_int_equal(fstatat(scratch->fd, expected, &there, AT_SYMLINK_NOFOLLOW), 0);
         assert_int_equal(opened.st_dev, there.st_dev);
@@ -67,12 +79,10 @@ static void is_refused(const struct scratch *scratch, const char *path, const ch
 
     for (size_t i = 0; i < N_ELEMENTS(ways); i++) {
         CLEANUP(error_deinit) struct error error = ERROR_NULL;
-        int fd = -1;
-        bool made;
-        assert_int_equal(beneath_open(root_fd, path, ways[i], &fd, &made, &error),
-                         BENEATH_E_REFUSED);
+        struct beneath found = {.fd = -1};
+        assert_int_equal(beneath_open(root_fd, path, ways[i], &found, &error), BENEATH_E_REFUSED);
         assert_string_equal(error_message(&error), message);
-        assert_int_equal(fd, -1);
+        assert_int_equal(found.fd, -1);
     }
 }
 
@@ -220,19 +230,20 @@ static void a_swap_never_leads_out(const struct scratch *scratch, enum beneath_w
     assert_int_equal(pthread_create(&thread, NULL, swap, &swapper), 0);
     /* Until both has been met: the thread may be late. */
     for (unsigned i = 0; i < TRIES || n_inside == 0 || n_refused == 0; i++) {
-        CLEANUP(fd_closep) int fd = -1, made_fd = -1;
+        struct beneath found = {.fd = -1}, made = {.fd = -1};
         char name[32];
-        bool made;
-        if (beneath_open(root_fd, "a/b", way, &fd, &made, NULL) != 0) {
+        if (beneath_open(root_fd, "a/b", way, &found, NULL) != 0) {
             n_refused++;
         } else {
             n_inside++;
-            assert_int_equal(fstat(fd, &st), 0);
+            assert_int_equal(fstat(found.fd, &st), 0);
             assert_int_equal(st.st_ino, inside.st_ino);
             assert_int_equal(st.st_dev, inside.st_dev);
         }
         snprintf(name, sizeof(name), "a/b/%u", i % 64);
-        beneath_open(root_fd, name, way, &made_fd, &made, NULL);
+        beneath_open(root_fd, name, way, &made, NULL);
+        fd_close(found.fd);
+        fd_close(made.fd);
     }
     swapper.is_over = true;
     pthread_join(thread, NULL);
