@@ -5,8 +5,9 @@
  * What a path names below a folder, and never anything else, whoever swaps its components meanwhile
  * (CVE-2017-1002101, CVE-2021-25741).
  *
- * No symlink is followed, not even one that stays below the folder: Kubernetes gives a subPath no
- * meaning that would need one. What is missing is made, all of it folders: with the mode of the
+ * No symlink is followed, not even one that stays below the folder: whoever may write there could
+ * have made it. (Volumes whose keys are symlinks of the kubelet's are none of this; see
+ * daemon/amend/volumes.c.) What is missing is made, all of it folders: with the mode of the
  * folder that the walk began at, and its set-group-ID bit, whose group Linux hands down. They
  * belong to whom we run as.
  */
