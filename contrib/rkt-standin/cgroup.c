@@ -13,11 +13,16 @@
 
 #define MOUNT_POINT "crun/cgroup"
 
+/* Where both versions are mounted, and version 2 has a controller, crun refuses to run: even with
+ * cgroups disabled it looks. Mounts are the pod's own here. */
+#define HYBRID_MOUNT_POINT "/sys/fs/cgroup/unified"
+
 void cgroup_init(struct run *run)
 {
     CLEANUP(freep) char *text = file_read(AT_FDCWD, "/proc/self/cgroup", NULL);
     const char *own = text ? strstr(text, "0::/") : NULL;
 
+    umount2(HYBRID_MOUNT_POINT, MNT_DETACH);
     if (!own)
         return;
     own += strlen("0::/");
