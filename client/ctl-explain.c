@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "client/terminal.h"
+
 static void print_state(const json_t *pod)
 {
     const char *state = ctl_string(pod, "state");
@@ -86,7 +88,8 @@ static void print_record(const char *title, const json_t *record)
     if (ctl_number(record, "times") > 1)
         printf(", %" PRId64 " times in a row", ctl_number(record, "times"));
     if (refusal[0])
-        printf(":\n               %s", refusal);
+        printf(":\n               %s%s%s", terminal_colour(COLOUR_BAD), refusal,
+               terminal_colour(COLOUR_NONE));
     putchar('\n');
     for (size_t i = 0; i < json_array_size(notes); i++) {
         const json_t *note = json_array_get(notes, i);
@@ -103,7 +106,8 @@ static int explain(const struct ctl *ctl, json_t *parameters, void *userdata)
         ctl_print_json(pod, false);
         return 0;
     }
-    printf("pod %s/%s\n", ctl_string(pod, "namespace"), ctl_string(pod, "name"));
+    printf("%spod %s/%s%s\n", terminal_colour(COLOUR_TITLE), ctl_string(pod, "namespace"),
+           ctl_string(pod, "name"), terminal_colour(COLOUR_NONE));
     printf("  UID        %s\n", ctl_string(pod, "uid"));
     print_state(pod);
     printf("  restarts   %" PRId64 "\n", ctl_number(pod, "restarts"));
@@ -118,7 +122,7 @@ static int explain(const struct ctl *ctl, json_t *parameters, void *userdata)
 
 int ctl_explain(const struct ctl *ctl)
 {
-    return ctl_call(ctl, "io.gantry.Node.Explain", json_pack("{s:s}", "pod", ctl->pod), false,
+    return ctl_call(ctl, "io.gantry.Node.Explain", json_pack("{s:s}", "pod", ctl->argument), false,
                     explain, NULL);
 }
 
@@ -137,6 +141,6 @@ static int told_reset(const struct ctl *ctl, json_t *parameters, void *userdata)
 
 int ctl_reset(const struct ctl *ctl)
 {
-    return ctl_call(ctl, "io.gantry.Node.Reset", json_pack("{s:s}", "pod", ctl->pod), false,
+    return ctl_call(ctl, "io.gantry.Node.Reset", json_pack("{s:s}", "pod", ctl->argument), false,
                     told_reset, NULL);
 }

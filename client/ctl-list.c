@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "client/terminal.h"
+
 enum {
     COLUMN_POD,
     COLUMN_STATE,
@@ -63,6 +65,13 @@ static void describe_exit(const json_t *pod, char *buffer, size_t size)
              ctl_age(age, ctl_number(run, "finishedAt")));
 }
 
+static enum colour colour_of(const char *state)
+{
+    if (strcmp(state, "running") == 0)
+        return COLOUR_GOOD;
+    return strcmp(state, "held") == 0 ? COLOUR_WAITS : COLOUR_NONE;
+}
+
 static int add_line(struct libscols_table *table, const json_t *pod)
 {
     struct libscols_line *line = scols_table_new_line(table, NULL);
@@ -88,13 +97,16 @@ static int add_line(struct libscols_table *table, const json_t *pod)
     int r = 0;
     for (size_t i = 0; r == 0 && i < N_ELEMENTS(cells); i++)
         r = scols_line_set_data(line, i, cells[i]);
+    if (r == 0)
+        r = scols_cell_set_color(scols_line_get_cell(line, COLUMN_STATE),
+                                 terminal_colour(colour_of(cells[COLUMN_STATE])));
     return r;
 }
 
 static int print_table(const json_t *pods)
 {
     struct libscols_table *table = scols_new_table();
-    int r = table ? 0 : -ENOMEM;
+    int r = table ? scols_table_enable_colors(table, terminal_has_colours()) : -ENOMEM;
 
     for (size_t i = 0; r == 0 && i < N_ELEMENTS(columns); i++) {
         if (!scols_table_new_column(table, columns[i].name, columns[i].width, columns[i].flags))

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "client/connection.h"
+#include "lib/config.h"
 
 /* Exit statuses, gantryctl(1). */
 enum {
@@ -19,9 +20,15 @@ enum {
 };
 
 struct ctl {
+    struct config *config;
     const char *socket;
-    bool json;       /* print the replies as they are */
-    const char *pod; /* the verb's argument, NULL if it has none */
+    const char *argument; /* the verb's, NULL if it has none */
+    /* Options; NULL and false: not given. */
+    bool json; /* print the replies as they are */
+    bool follow;
+    const char *html;    /* a file's name */
+    const char *output;  /* a file's name */
+    const char *restart; /* a restart policy */
 };
 
 /* Each returns an exit status, and has said what went wrong. */

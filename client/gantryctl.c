@@ -1,40 +1,91 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <getopt.h>
 #include <locale.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "client/ctl.h"
+#include "client/terminal.h"
 #include "lib/config.h"
 
-static const char usage[] =
-    "gantryctl [OPTIONS] VERB\n"
-    "\n"
-    "  list          pods, their state, and what is left of their back-off\n"
-    "  explain POD   what each room did to its launches, and why one was refused\n"
-    "  reset POD     end its back-off: the next restart goes at once\n"
-    "  gpus          the node's GPUs, and who has them\n"
-    "  monitor       events as they come\n"
-    "\n"
-    "A POD is NAME, NAMESPACE/NAME, a UID or the beginning of one, or the beginning\n"
-    "of the UUID of one of its rkt pods.\n"
-    "\n"
-    "  --json        print what gantryd answers; monitor: one object a line\n"
-    "  --version\n"
-    "  --help\n";
+/* What takes which option is said by bits. */
+enum {
+    OPTION_JSON = 1 << 0,
+    OPTION_NO_PAGER = 1 << 1,
+    OPTION_FOLLOW = 1 << 2,
+    OPTION_HTML = 1 << 3,
+    OPTION_OUTPUT = 1 << 4,
+    OPTION_RESTART = 1 << 5,
+    OPTION_VERSION = 1 << 6,
+    OPTION_HELP = 1 << 7,
+};
 
 static const struct verb {
     const char *name;
-    bool takes_pod;
+    const char *argument; /* NULL: it takes none; "[...]": it need not be given */
+    unsigned options;
+    bool is_paged; /* its output may be longer than a screen */
+    const char *help;
     int (*run)(const struct ctl *ctl);
 } verbs[] = {
-    {"list", false, ctl_list}, {"explain", true, ctl_explain},  {"reset", true, ctl_reset},
-    {"gpus", false, ctl_gpus}, {"monitor", false, ctl_monitor},
+    {"list", NULL, OPTION_JSON | OPTION_NO_PAGER, true,
+     "pods, their state, what is left of their back-off", ctl_list},
+    {"explain", "POD", OPTION_JSON | OPTION_NO_PAGER, true,
+     "what was done to its launches, why one was refused", ctl_explain},
+    {"reset", "POD", OPTION_JSON, false, "end its back-off: the next restart goes at once",
+     ctl_reset},
+    {"gpus", NULL, OPTION_JSON, false, "the node's GPUs, and who has them", ctl_gpus},
+    {"monitor", NULL, OPTION_JSON, false, "events as they come", ctl_monitor},
 };
 
-static int bad_usage(const char *why, const char *what)
+static const struct choice {
+    const char *name;
+    char letter; /* or 0 */
+    const char *value;
+    unsigned bit;
+    const char *help; /* NULL: no verb takes it yet */
+} choices[] = {
+    {"json", 0, NULL, OPTION_JSON, "print what gantryd answers"},
+    {"no-pager", 0, NULL, OPTION_NO_PAGER, "do not show it in a pager"},
+    {"version", 0, NULL, OPTION_VERSION, NULL},
+    {"help", 'h', NULL, OPTION_HELP, NULL},
+};
+
+static void print_help(void)
 {
-    fprintf(stderr, "gantryctl: %s%s\n\n%s", why, what, usage);
+    fputs("gantryctl [OPTIONS] VERB\n\n", stdout);
+    for (size_t i = 0; i < N_ELEMENTS(verbs); i++) {
+        const struct verb *verb = &verbs[i];
+        printf("  %s %-*s  %s\n", verb->name, 17 - (int)strlen(verb->name),
+               verb->argument ? verb->argument : "", verb->help);
+    }
+    fputs("\nA POD is NAME, NAMESPACE/NAME, a UID or the beginning of one, or the beginning\n"
+          "of the UUID of one of its rkt pods.\n\n",
+          stdout);
+    for (size_t i = 0; i < N_ELEMENTS(choices); i++) {
+        const struct choice *choice = &choices[i];
+        char words[64];
+        snprintf(words, sizeof(words), "--%s%s%s", choice->name, choice->value ? " " : "",
+                 choice->value ? choice->value : "");
+        if (choice->letter)
+            snprintf(words + strlen(words), sizeof(words) - strlen(words), ", -%c", choice->letter);
+        if (choice->help)
+            printf("  %-18s  %s\n", words, choice->help);
+        else
+            printf("  %s\n", words);
+    }
+}
+
+static int PRINTF(1, 2) bad_usage(const char *format, ...)
+{
+    va_list args;
+
+    fputs("gantryctl: ", stderr);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fputs("\nSee: gantryctl --help\n", stderr);
     return EXIT_USAGE;
 }
 
@@ -46,55 +97,130 @@ static bool is_utf8(const char *text)
     return string;
 }
 
-static int run_verb(struct ctl *ctl, int argc, char **argv)
+static const struct verb *find_verb(const char *name)
+{
+    for (size_t i = 0; i < N_ELEMENTS(verbs); i++) {
+        if (strcmp(verbs[i].name, name) == 0)
+            return &verbs[i];
+    }
+    return NULL;
+}
+
+/* The name of an option that was given and that the verb does not take. Return: NULL if there is
+ * none. */
+static const char *not_taken(const struct verb *verb, unsigned given)
+{
+    for (size_t i = 0; i < N_ELEMENTS(choices); i++) {
+        if (choices[i].bit & given & ~verb->options)
+            return choices[i].name;
+    }
+    return NULL;
+}
+
+static int run_verb(struct ctl *ctl, unsigned given, int argc, char **argv)
 {
     if (argc == 0)
-        return bad_usage("a verb is missing", "");
-    for (size_t i = 0; i < N_ELEMENTS(verbs); i++) {
-        if (strcmp(verbs[i].name, argv[0]) != 0)
-            continue;
-        if (argc != (verbs[i].takes_pod ? 2 : 1))
-            return bad_usage(
-                verbs[i].takes_pod ? "one POD is needed by " : "no argument is taken by ", argv[0]);
-        ctl->pod = argv[1];
-        if (ctl->pod && !is_utf8(ctl->pod))
-            return bad_usage("the argument is not UTF-8", "");
-        return verbs[i].run(ctl);
+        return bad_usage("a verb is missing");
+    const struct verb *verb = find_verb(argv[0]);
+    if (!verb)
+        return bad_usage("no such verb: %s", argv[0]);
+    int n_max = verb->argument ? 2 : 1, n_min = n_max == 2 && verb->argument[0] != '[' ? 2 : 1;
+    if (argc < n_min)
+        return bad_usage("one %s is needed by %s", verb->argument, verb->name);
+    if (argc > n_max)
+        return bad_usage("%s is taken by %s", n_max == 1 ? "no argument" : "one argument only",
+                         verb->name);
+    const char *option = not_taken(verb, given);
+    if (option)
+        return bad_usage("--%s is not taken by %s", option, verb->name);
+    ctl->argument = argv[1];
+    if (ctl->argument && !is_utf8(ctl->argument))
+        return bad_usage("the argument is not UTF-8");
+
+    if (verb->is_paged && !(given & OPTION_NO_PAGER) && !ctl->follow)
+        terminal_page();
+    int status = verb->run(ctl);
+    terminal_close();
+    return status;
+}
+
+/* Return: true if it was one that has no verb. */
+static bool take_option(struct ctl *ctl, unsigned bit, const char *value)
+{
+    switch (bit) {
+    case OPTION_JSON:
+        ctl->json = true;
+        break;
+    case OPTION_FOLLOW:
+        ctl->follow = true;
+        break;
+    case OPTION_HTML:
+        ctl->html = value;
+        break;
+    case OPTION_OUTPUT:
+        ctl->output = value;
+        break;
+    case OPTION_RESTART:
+        ctl->restart = value;
+        break;
+    case OPTION_VERSION:
+        puts(PACKAGE_STRING);
+        return true;
+    case OPTION_HELP:
+        print_help();
+        return true;
     }
-    return bad_usage("no such verb: ", argv[0]);
+    return false;
+}
+
+/* getopt_long()'s tables, from ours: it returns the option's bit, or its letter. */
+static void make_tables(struct option *options, char *letters)
+{
+    for (size_t i = 0; i < N_ELEMENTS(choices); i++) {
+        const struct choice *choice = &choices[i];
+        *options++ = (struct option){choice->name, choice->value ? required_argument : no_argument,
+                                     NULL, (int)choice->bit << 8};
+        if (choice->letter)
+            *letters++ = choice->letter;
+        if (choice->letter && choice->value)
+            *letters++ = ':';
+    }
+    *options = (struct option){0};
+    *letters = '\0';
+}
+
+static unsigned bit_of(int option)
+{
+    for (size_t i = 0; i < N_ELEMENTS(choices); i++) {
+        if (option == choices[i].letter || (unsigned)option == choices[i].bit << 8)
+            return choices[i].bit;
+    }
+    return 0;
 }
 
 int main(int argc, char **argv)
 {
-    enum { JSON = 1, VERSION, HELP };
-    static const struct option long_options[] = {
-        {"json", no_argument, NULL, JSON},
-        {"version", no_argument, NULL, VERSION},
-        {"help", no_argument, NULL, HELP},
-        {NULL, 0, NULL, 0},
-    };
+    struct option options[N_ELEMENTS(choices) + 1];
+    char letters[2 * N_ELEMENTS(choices) + 1];
     CLEANUP(config_unrefp) struct config *config = NULL;
     struct ctl ctl = {0};
+    unsigned given = 0;
 
     setlocale(LC_ALL, "");
-    for (int option; (option = getopt_long(argc, argv, "", long_options, NULL)) != -1;) {
-        switch (option) {
-        case JSON:
-            ctl.json = true;
-            break;
-        case VERSION:
-            puts(PACKAGE_STRING);
+    make_tables(options, letters);
+    opterr = 0;
+    for (int option; (option = getopt_long(argc, argv, letters, options, NULL)) != -1;) {
+        unsigned bit = bit_of(option);
+        if (bit == 0)
+            return bad_usage("no such option, or its value is missing: %s", argv[optind - 1]);
+        if (take_option(&ctl, bit, optarg))
             return 0;
-        case HELP:
-            fputs(usage, stdout);
-            return 0;
-        default:
-            return bad_usage("no such option", "");
-        }
+        given |= bit;
     }
     /* What is wrong with it is gantryd's to tell. */
     if (config_load(&config, config_path(), CONFIG_CLIENT, NULL, NULL) < 0)
         return EXIT_FAILED;
+    ctl.config = config;
     ctl.socket = config->daemon.socket;
-    return run_verb(&ctl, argc - optind, argv + optind);
+    return run_verb(&ctl, given, argc - optind, argv + optind);
 }
