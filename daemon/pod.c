@@ -122,7 +122,6 @@ void pod_set_index(struct pod *pod, void **index)
 static struct rktpod *rktpod_free(struct rktpod *rktpod)
 {
     free(rktpod->uuid);
-    free(rktpod->data_dir);
     free(rktpod->unit);
     for (size_t i = 0; i < rktpod->n_apps; i++)
         free(rktpod->apps[i].container);
@@ -210,15 +209,15 @@ static void drop_surplus(struct pod *pod)
 
 struct rktpod *pod_add_rktpod(struct pod *pod, const char *uuid, const char *data_dir)
 {
-    struct rktpod *rktpod = calloc(1, sizeof(*rktpod));
+    struct rktpod *rktpod = calloc(1, sizeof(*rktpod) + strlen(data_dir) + 1);
 
     if (!rktpod)
         return NULL;
     rktpod->pod = pod;
     rktpod->status = STATUS_UNKNOWN;
     rktpod->uuid = strdup(uuid);
-    rktpod->data_dir = strdup(data_dir);
-    if (!rktpod->uuid || !rktpod->data_dir)
+    strcpy(rktpod->data_dir, data_dir);
+    if (!rktpod->uuid)
         return rktpod_free(rktpod);
     rktpod->next = pod->rktpods;
     pod->rktpods = rktpod;

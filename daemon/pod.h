@@ -14,7 +14,7 @@
 #include "lib/podspec.h"
 
 /* How many rkt pods that have ended are kept with a pod; the kubelet removes the oldest first. */
-#define RKTPODS_ENDED_MAX 8
+#define RKTPODS_ENDED_MAX 4
 
 /* What a room left behind: "hostpath", "made /srv/cache (0755 root:root)". */
 struct note {
@@ -64,8 +64,7 @@ struct rktpod {
     struct rktpod *next; /* the one before it in time */
 
     char *uuid; /* "" while it is not known (rkt run) */
-    char *data_dir;
-    pid_t pid; /* of the process that became rkt */
+    pid_t pid;  /* of the process that became rkt */
     uint64_t
         start_ticks; /* its start, proc(5) stat: with the pid it names one process of this boot */
     char *unit;      /* NULL: it has none of its own */
@@ -77,7 +76,8 @@ struct rktpod {
     struct app_exit *apps;
     size_t n_apps;
 
-    void *watch; /* daemon/exits.c: while it is being watched */
+    void *watch;     /* daemon/exits.c: while it is being watched */
+    char data_dir[]; /* rkt's, where it is */
 };
 
 struct pod {

@@ -3,7 +3,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <math.h>
 #include <string.h>
 
 #include "lib/def.h"
@@ -66,6 +65,16 @@ static const struct {
     {"Gi", 0x1p30}, {"Ti", 0x1p40}, {"Pi", 0x1p50}, {"Ei", 0x1p60},
 };
 
+/* Not by ceil(3): for that alone the mathematical library would be linked. */
+static int64_t round_up(double number)
+{
+    if (number >= 0x1p63)
+        return INT64_MAX;
+    int64_t whole = number > 0 ? (int64_t)number : 0;
+    /* What is whole in decimal is not to become one more by the way it is written in binary. */
+    return number - (double)whole > number * 0x1p-50 ? whole + 1 : whole;
+}
+
 /* Rounds up, as Kubernetes does. Return: false if it is no quantity. */
 static bool read_quantity(const char *string, int64_t scale, int64_t *quantityp)
 {
@@ -77,11 +86,7 @@ static bool read_quantity(const char *string, int64_t scale, int64_t *quantityp)
     for (size_t i = 0; i < N_ELEMENTS(units); i++) {
         if (strcmp(end, units[i].suffix) != 0)
             continue;
-        /* What is whole in decimal is not to become one more by the way it is written in binary. */
-        double scaled = number * units[i].factor * (double)scale;
-        double whole = nearbyint(scaled);
-        scaled = fabs(scaled - whole) <= scaled * 0x1p-50 ? whole : ceil(scaled);
-        *quantityp = scaled >= 0x1p63 ? INT64_MAX : scaled < 0 ? 0 : (int64_t)scaled;
+        *quantityp = round_up(number * units[i].factor * (double)scale);
         return true;
     }
     return false;

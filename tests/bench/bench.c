@@ -18,7 +18,7 @@
 #include <sys/wait.h>
 
 #include "client/connection.h"
-#include "tests/harness/harness.h"
+#include "tests/harness/kubelet.h"
 
 #define RUNS 2000
 #define ECHO_SOCKET "/run/node/echo"
@@ -29,8 +29,11 @@
 
 extern char **environ;
 
-/* What the two-apps manifest has gantryd sent and gets back; found out by asking once. */
-static size_t request_bytes, reply_bytes;
+/* A pod, and what a prepare of it has gantryd sent and answer; found out by asking once. */
+struct subject {
+    json_t *manifest;
+    size_t request_bytes, reply_bytes;
+};
 
 /* Times of one thing, in microseconds. */
 struct series {
@@ -73,23 +76,28 @@ static double time_program(char *const *argv)
     return took;
 }
 
+struct echo {
+    const struct subject *subject;
+    int listener;
+};
+
 /* Receives as many bytes as the drop-in sends, and sends as many as it gets. */
-static void *echo(void *data)
+static void *serve_echo(void *data)
 {
     static char bytes[1 << 16];
-    int listener = *(int *)data;
+    const struct echo *echo = data;
 
     for (;;) {
-        int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+        int fd = accept4(echo->listener, NULL, NULL, SOCK_CLOEXEC);
         if (fd < 0)
             return NULL;
-        for (size_t left = request_bytes; left > 0;) {
+        for (size_t left = echo->subject->request_bytes; left > 0;) {
             ssize_t n = recv(fd, bytes, left, 0);
             if (n <= 0)
                 break;
             left -= (size_t)n;
         }
-        if (send(fd, bytes, reply_bytes, MSG_NOSIGNAL) < 0)
+        if (send(fd, bytes, echo->subject->reply_bytes, MSG_NOSIGNAL) < 0)
             return NULL;
         close(fd);
     }
@@ -105,22 +113,35 @@ static int listen_to_echo(void)
     return fd;
 }
 
-/* rkt does nothing, and there is no kubelet to be asked. */
-static void configure(void)
+/* rkt does nothing. */
+static void configure(const char *more)
 {
     char config[4200];
 
-    snprintf(config, sizeof(config), "[Rkt]\nPath=%s\n[Kubelet]\nURL=\n",
-             node_built("tests/bench/nothing"));
+    snprintf(config, sizeof(config), "[Rkt]\nPath=%s\n%s", node_built("tests/bench/nothing"), more);
     node_configure(config);
     gantryd_end(SIGTERM);
     gantryd_start();
 }
 
-/* The recorded manifest, with every path existing. */
-static json_t *two_apps(void)
+static void set_uid(json_t *manifest, unsigned number)
 {
-    json_t *trace = read_json(node_source("tests/replay/traces/kubelet-1.9/two-apps.json"));
+    const json_t *annotations = json_object_get(manifest, "annotations");
+
+    for (size_t i = 0; i < json_array_size(annotations); i++) {
+        json_t *entry = json_array_get(annotations, i);
+        if (strcmp(field(entry, "name"), "io.kubernetes.pod.uid") == 0)
+            json_object_set_new(entry, "value", json_sprintf("crowd-%u", number));
+    }
+}
+
+/* A recorded manifest, with every path existing. */
+static json_t *read_manifest(const char *name)
+{
+    char path[128];
+
+    snprintf(path, sizeof(path), "tests/replay/traces/kubelet-1.9/%s.json", name);
+    json_t *trace = read_json(node_source(path));
     json_t *manifest = json_incref(
         json_object_get(json_array_get(json_object_get(trace, "calls"), 0), "manifest"));
     const json_t *volumes = json_object_get(manifest, "volumes");
@@ -128,7 +149,30 @@ static json_t *two_apps(void)
     json_decref(trace);
     for (size_t i = 0; i < json_array_size(volumes); i++)
         make_folders(field(json_array_get(volumes, i), "source"));
+    set_uid(manifest, 0);
     return manifest;
+}
+
+/* What the kubelet really told of the pod of that name, for pods with our UIDs. */
+static void serve_pods(const char *name, unsigned n)
+{
+    json_t *list = read_json(node_source("tests/unit/data/kubelet-pods.json"));
+    json_t *pods = json_array();
+    size_t index;
+    json_t *item;
+
+    json_array_foreach(json_object_get(list, "items"), index, item)
+    {
+        json_t *metadata = json_object_get(item, "metadata");
+        for (unsigned i = 0; i < n && strcmp(field(metadata, "name"), name) == 0; i++) {
+            json_object_set_new(metadata, "uid", json_sprintf("crowd-%u", i));
+            json_array_append_new(pods, json_deep_copy(item));
+        }
+    }
+    assert_int_equal(json_array_size(pods), n);
+    kubelet_serves_pods(pods);
+    json_decref(pods);
+    json_decref(list);
 }
 
 static json_t *launch_call(json_t *manifest)
@@ -189,33 +233,22 @@ static void *load(void *data)
     return NULL;
 }
 
-static void set_uid(json_t *manifest, unsigned number)
-{
-    const json_t *annotations = json_object_get(manifest, "annotations");
-
-    for (size_t i = 0; i < json_array_size(annotations); i++) {
-        json_t *entry = json_array_get(annotations, i);
-        if (strcmp(field(entry, "name"), "io.kubernetes.pod.uid") == 0)
-            json_object_set_new(entry, "value", json_sprintf("crowd-%u", number));
-    }
-}
-
 /* The cost of the drop-in. */
 
-static void measure_cost(json_t *manifest)
+static void measure_cost(const struct subject *subject, const char *words)
 {
     CLEANUP(freep) char *nothing = strdup(node_built("tests/bench/nothing"));
     CLEANUP(freep) char *bare = strdup(node_built("tests/bench/bare"));
     CLEANUP(freep) char *limit = strdup(node_built("tests/bench/limit"));
     CLEANUP(freep) char *rkt = strdup(node_built("rkt"));
     char sent[32], received[32];
-    int listener = listen_to_echo();
+    struct echo echo = {.subject = subject, .listener = listen_to_echo()};
     pthread_t thread;
 
-    snprintf(sent, sizeof(sent), "%zu", request_bytes);
-    snprintf(received, sizeof(received), "%zu", reply_bytes);
-    assert_int_equal(json_dump_file(manifest, MANIFEST, JSON_COMPACT), 0);
-    assert_int_equal(pthread_create(&thread, NULL, echo, &listener), 0);
+    snprintf(sent, sizeof(sent), "%zu", subject->request_bytes);
+    snprintf(received, sizeof(received), "%zu", subject->reply_bytes);
+    assert_int_equal(json_dump_file(subject->manifest, MANIFEST, JSON_COMPACT), 0);
+    assert_int_equal(pthread_create(&thread, NULL, serve_echo, &echo), 0);
 
     static struct series series[5];
     enum { NOTHING, BARE, LIMIT, PREPARE, OTHER };
@@ -242,18 +275,67 @@ static void measure_cost(json_t *manifest)
     }
     for (size_t j = 0; j < N_ELEMENTS(series); j++)
         qsort(series[j].usec, RUNS, sizeof(double), by_value);
-    close(listener);
+    shutdown(echo.listener, SHUT_RDWR);
+    pthread_join(thread, NULL);
+    close(echo.listener);
+    unlink(ECHO_SOCKET);
 
     /* A cost is what comes on top of the program that does nothing, started directly. */
     double direct = percentile(&series[NOTHING], 50);
     double limit50 = percentile(&series[LIMIT], 50) - direct;
     double limit99 = percentile(&series[LIMIT], 99) - direct;
+    printf("%s:\n", words);
     printf("prepare, median:           %.2f times the limit   (goal: 1.5)\n",
            (percentile(&series[PREPARE], 50) - direct) / limit50);
     printf("prepare, 99th percentile:  %.2f times the limit   (goal: 2)\n",
            (percentile(&series[PREPARE], 99) - direct) / limit99);
     printf("any other subcommand:      %.2f times a bare exec (goal: 1.2)\n",
            (percentile(&series[OTHER], 50) - direct) / (percentile(&series[BARE], 50) - direct));
+}
+
+/* What the kubelet is asked for. */
+
+#define NODE_PODS 110 /* as many as a kubelet runs */
+#define FETCHES 100
+
+static void set_hash(json_t *manifest, unsigned number)
+{
+    const json_t *app = json_array_get(json_object_get(manifest, "apps"), 0);
+    const json_t *annotations = json_object_get(app, "annotations");
+
+    for (size_t i = 0; i < json_array_size(annotations); i++) {
+        json_t *entry = json_array_get(annotations, i);
+        if (strcmp(field(entry, "name"), "rkt.kubernetes.io/container-hash") == 0)
+            json_object_set_new(entry, "value", json_sprintf("%u", number));
+    }
+}
+
+/* A pod whose spec is not known, because its hash is another one; and the same again. */
+static void measure_fetch(const json_t *like)
+{
+    static double unknown[FETCHES], known[FETCHES];
+    json_t *manifest = json_deep_copy(like);
+
+    for (unsigned i = 0; i < FETCHES; i++) {
+        struct client client = {0};
+        unsigned before = kubelet_n_requests();
+        set_hash(manifest, i);
+        client_begin(&client, manifest);
+        double began = now_usec();
+        decide(&client);
+        unknown[i] = now_usec() - began;
+        assert_int_equal(kubelet_n_requests(), before + 1);
+        began = now_usec();
+        decide(&client);
+        known[i] = now_usec() - began;
+        assert_int_equal(kubelet_n_requests(), before + 1);
+        client_end(&client);
+    }
+    qsort(unknown, FETCHES, sizeof(double), by_value);
+    qsort(known, FETCHES, sizeof(double), by_value);
+    printf("a decision with a fetch:   %.1f times one without, of a node with %d pods (no goal)\n",
+           unknown[FETCHES / 2] / known[FETCHES / 2], NODE_PODS);
+    json_decref(manifest);
 }
 
 /* Decisions a second. */
@@ -366,17 +448,19 @@ static void measure_memory(json_t *manifest)
     gantryd_end(SIGKILL);
     node_crowd(500);
     gantryd_start();
+    serve_pods("once-node1", 500);
     know_pods(manifest, 0, 500);
     sleep(1);
     printf("PSS with 500 pods:         %.2f of 4 MiB\n", pss_kib() / 4096);
     measure_idleness();
 }
 
+/* Without a kubelet: to ask it for each of so many pods would take its time. */
 static void measure_size(json_t *manifest)
 {
     node_teardown(NULL);
     node_setup(NULL);
-    configure();
+    configure("[Kubelet]\nURL=\n");
     know_pods(manifest, 0, 100);
     double few = median_decision(manifest, 100);
     know_pods(manifest, 100, 100000);
@@ -384,19 +468,18 @@ static void measure_size(json_t *manifest)
     printf("a decision, 100000 pods:   %.2f times one with 100 (goal: 2)\n", many / few);
 }
 
-static void learn_bytes(json_t *manifest)
+/* Asks once. From then on the pod's spec is known. */
+static void learn_bytes(struct subject *subject)
 {
     struct client client = {0};
     struct varlink_reply reply;
     json_t *message = NULL;
-    size_t length;
 
-    client_begin(&client, manifest);
-    request_bytes = client.length;
+    client_begin(&client, subject->manifest);
+    subject->request_bytes = client.length;
     assert_int_equal(connection_send(&client.connection, client.bytes, client.length, USEC_MAX), 0);
     assert_int_equal(connection_receive(&client.connection, &message, &reply, USEC_MAX, NULL), 0);
-    free(varlink_encode(message, &length));
-    reply_bytes = length;
+    free(varlink_encode(message, &subject->reply_bytes));
     json_decref(message);
     client_end(&client);
 }
@@ -405,16 +488,24 @@ int main(void)
 {
     node_enter();
     node_setup(NULL);
-    configure();
+    struct subject plain = {.manifest = read_manifest("crash-loop")};
+    struct subject parts = {.manifest = read_manifest("two-apps")};
+    configure("[BackOff]\nInitial=0\n");
+    kubelet_start();
 
-    json_t *manifest = two_apps();
-    set_uid(manifest, 0);
-    learn_bytes(manifest);
-    measure_cost(manifest);
-    measure_load(manifest);
-    measure_memory(manifest);
-    measure_size(manifest);
-    json_decref(manifest);
+    serve_pods("once-node1", NODE_PODS);
+    learn_bytes(&plain);
+    measure_cost(&plain, "a pod with two containers");
+    measure_fetch(plain.manifest);
+    measure_load(plain.manifest);
+    serve_pods("burst-node1", NODE_PODS);
+    learn_bytes(&parts);
+    measure_cost(&parts, "a pod with two containers and two subPaths");
+    measure_memory(plain.manifest);
+    kubelet_stop();
+    measure_size(plain.manifest);
+    json_decref(plain.manifest);
+    json_decref(parts.manifest);
     node_teardown(NULL);
     return 0;
 }
