@@ -116,13 +116,6 @@ static json_t *unset_to_json(const struct launch *launch)
     return names;
 }
 
-static json_t *manifest_to_json(const struct launch *launch)
-{
-    CLEANUP(freep) char *text = manifest_to_text(launch->manifest);
-
-    return text ? json_string(text) : NULL;
-}
-
 /* Return: false if there is no memory for it: half of what was amended must not go on. */
 static bool set(json_t *answer, const char *name, json_t *value)
 {
@@ -140,8 +133,6 @@ json_t *launch_to_json(const struct launch *launch)
         complete = complete && set(answer, "setEnvironment", environment_to_json(launch));
     if (launch->unset[0])
         complete = complete && set(answer, "unsetEnvironment", unset_to_json(launch));
-    if (launch->manifest && manifest_is_edited(launch->manifest))
-        complete = complete && set(answer, "manifest", manifest_to_json(launch));
     if (complete)
         return answer;
     json_decref(answer);

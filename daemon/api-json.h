@@ -20,7 +20,8 @@ enum {
  * Return: 0, API_E_INVALID and a static name, -ENOMEM. */
 int launch_from_json(struct launch *launch, json_t *parameters, const char **parameterp);
 
-/* What the drop-in is to do otherwise. Return: a new reference, NULL without memory. */
+/* What the drop-in is to do otherwise, but for the manifest. Return: a new reference, NULL without
+ * memory. */
 json_t *launch_to_json(const struct launch *launch);
 
 /* A Pod and an Event. Return: a new reference, NULL without memory. */

@@ -229,13 +229,9 @@ static void write_rest(struct connection *connection, char *bytes, size_t offset
     }
 }
 
-/* Sends a message; consumes the reference, which may be NULL: no memory for it. */
-static void send_message(struct connection *connection, json_t *message)
+/* Sends a message and frees it; it may be NULL: there was no memory for it. */
+static void send_bytes(struct connection *connection, char *bytes, size_t length)
 {
-    size_t length;
-    char *bytes = message ? varlink_encode(message, &length) : NULL;
-
-    json_decref(message);
     if (connection->closing || !bytes) {
         free(bytes);
         close_connection(connection);
@@ -253,6 +249,16 @@ static void send_message(struct connection *connection, json_t *message)
     }
 }
 
+/* The same; consumes the reference, which may be NULL. */
+static void send_message(struct connection *connection, json_t *message)
+{
+    size_t length = 0;
+    char *bytes = message ? varlink_encode(message, &length) : NULL;
+
+    json_decref(message);
+    send_bytes(connection, bytes, length);
+}
+
 /* An error to a client that gets no further: the connection closes behind it. */
 static void send_last(struct connection *connection, const char *error, json_t *parameters)
 {
@@ -264,35 +270,47 @@ static void send_last(struct connection *connection, const char *error, json_t *
 
 /* Replies. */
 
-static void finish_call(struct call *call, json_t *message)
+/* Consumes the reference; with a name, `text` is one more of the parameters. */
+static void finish_call(struct call *call, json_t *message, const char *name, const char *text)
 {
     struct connection *connection = call->connection;
-    bool oneway = call->read.oneway;
+    bool is_sent = !call->read.oneway && !connection->closing;
+    size_t length = 0;
+    char *bytes = NULL;
 
+    if (is_sent && message)
+        bytes = name ? varlink_encode_with(message, name, text, &length)
+                     : varlink_encode(message, &length);
+    json_decref(message);
     end_call(call);
     connection->was_answered = true;
     if (connection->closing) {
-        json_decref(message);
         free_if_over(connection);
         return;
     }
-    if (oneway)
-        json_decref(message);
-    else
-        send_message(connection, message);
+    if (is_sent)
+        send_bytes(connection, bytes, length);
     if (!connection->closing && !is_writing(connection))
         sent(connection);
 }
 
 void call_reply(struct call *call, json_t *parameters)
 {
-    finish_call(call, json_pack("{s:o}", "parameters", parameters ? parameters : json_object()));
+    call_reply_with(call, parameters, NULL, NULL);
+}
+
+void call_reply_with(struct call *call, json_t *parameters, const char *name, const char *text)
+{
+    finish_call(call, json_pack("{s:o}", "parameters", parameters ? parameters : json_object()),
+                name, text);
 }
 
 void call_error(struct call *call, const char *error, json_t *parameters)
 {
-    finish_call(call, json_pack("{s:s, s:o}", "error", error, "parameters",
-                                parameters ? parameters : json_object()));
+    finish_call(call,
+                json_pack("{s:s, s:o}", "error", error, "parameters",
+                          parameters ? parameters : json_object()),
+                NULL, NULL);
 }
 
 bool call_continue(struct call *call, json_t *parameters)

@@ -59,6 +59,9 @@ int server_bind(const char *path, mode_t mode);
 void call_reply(struct call *call, json_t *parameters);
 void call_error(struct call *call, const char *error, json_t *parameters);
 
+/* call_reply() with one parameter more, a string that is itself JSON; see varlink_encode_with(). */
+void call_reply_with(struct call *call, json_t *parameters, const char *name, const char *text);
+
 /* One reply, and more to follow. Return: false if the client is gone: then the call is to be ended.
  */
 bool call_continue(struct call *call, json_t *parameters);

@@ -2,6 +2,7 @@
 #include "lib/varlink.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 void varlink_buffer_deinit(struct varlink_buffer *buffer)
@@ -85,6 +86,37 @@ char *varlink_encode(const json_t *message, size_t *lengthp)
     if (bytes)
         *lengthp = strlen(bytes) + 1;
     return bytes;
+}
+
+/* JSON has no other characters in it that a string must not have. */
+static char *quote(char *p, const char *text)
+{
+    *p++ = '"';
+    for (; *text; text++) {
+        if (*text == '"' || *text == '\\')
+            *p++ = '\\';
+        *p++ = *text;
+    }
+    *p++ = '"';
+    return p;
+}
+
+char *varlink_encode_with(const json_t *message, const char *name, const char *text,
+                          size_t *lengthp)
+{
+    static const char end[] = "}}";
+    CLEANUP(freep) char *bytes = json_dumps(message, JSON_COMPACT);
+    size_t length = bytes ? strlen(bytes) - strlen(end) : 0;
+    char *whole = bytes ? malloc(length + strlen(name) + 2 * strlen(text) + 16) : NULL;
+
+    if (!whole)
+        return NULL;
+    char *p = mempcpy(whole, bytes, length);
+    p += sprintf(p, "%s\"%s\":", p[-1] == '{' ? "" : ",", name);
+    p = quote(p, text);
+    p = mempcpy(p, end, sizeof(end));
+    *lengthp = (size_t)(p - whole);
+    return whole;
 }
 
 /* An optional member that must be an object if it is there; null is as good as absent. */

@@ -41,6 +41,12 @@ int varlink_buffer_take(struct varlink_buffer *buffer, json_t **messagep, struct
  * NULL without memory. */
 char *varlink_encode(const json_t *message, size_t *lengthp);
 
+/* The same for a message whose last member is "parameters", an object, which gets a string more.
+ * `text` must be JSON itself, and is only quoted, not looked at again: as one value among the
+ * others it would be read and written twice more, and a pod manifest is most of what is sent. */
+char *varlink_encode_with(const json_t *message, const char *name, const char *text,
+                          size_t *lengthp);
+
 /* A client's call. The members are borrowed from the message. */
 struct varlink_call {
     const char *method; /* "interface.Method" */

@@ -211,16 +211,21 @@ static void client_end(struct client *client)
     free(client->bytes);
 }
 
+/* The reply is not read as JSON: what is measured is gantryd, not who asks. */
 static void decide(struct client *client)
 {
-    struct varlink_reply reply;
-    json_t *message = NULL;
+    static const char passed[] = "{\"parameters\":";
+    char reply[1 << 15];
+    size_t length = 0;
 
     assert_int_equal(connection_send(&client->connection, client->bytes, client->length, USEC_MAX),
                      0);
-    assert_int_equal(connection_receive(&client->connection, &message, &reply, USEC_MAX, NULL), 0);
-    assert_null(reply.error);
-    json_decref(message);
+    do {
+        ssize_t n = recv(client->connection.fd, reply + length, sizeof(reply) - length, 0);
+        assert_true(n > 0);
+        length += (size_t)n;
+    } while (reply[length - 1] != '\0');
+    assert_int_equal(strncmp(reply, passed, strlen(passed)), 0);
     client->n_decisions++;
 }
 
@@ -362,7 +367,7 @@ static void measure_load(json_t *manifest)
         n += clients[i].n_decisions;
         client_end(&clients[i]);
     }
-    printf("decisions a second, %d clients: %.1f times the goal of 5000\n", CLIENTS,
+    printf("decisions a second, %d clients: %.2f times the goal of 5000\n", CLIENTS,
            (double)n / (now_usec() - began) * 1e6 / 5000);
 }
 

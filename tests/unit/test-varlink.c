@@ -164,6 +164,27 @@ static void a_message_is_written_with_its_end(void **state)
     assert_memory_equal(bytes, "{\"method\":\"a.A\"}", length);
 }
 
+static void json_is_quoted_as_it_is(void **state)
+{
+    static const char *const texts[] = {"{}", "{\"a\":\"b\\\\\\\"\\n\\u0001\"}",
+                                        "{\"\xc3\xa4\":[\"\\\\\",\"\"]}"};
+    const char *parameters[] = {"{\"parameters\":{}}", "{\"parameters\":{\"x\":[1]}}"};
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(texts) * N_ELEMENTS(parameters); i++) {
+        const char *text = texts[i / N_ELEMENTS(parameters)];
+        CLEANUP(json_decrefp)
+        json_t *message = json_loads(parameters[i % N_ELEMENTS(parameters)], 0, NULL);
+        size_t length = 0;
+        CLEANUP(freep) char *bytes = varlink_encode_with(message, "text", text, &length);
+        assert_int_equal(length, strlen(bytes) + 1);
+        CLEANUP(json_decrefp) json_t *read = json_loads(bytes, 0, NULL);
+        /* What the slow way would have made of it. */
+        json_object_set_new(json_object_get(message, "parameters"), "text", json_string(text));
+        assert_true(json_equal(read, message));
+    }
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -174,6 +195,7 @@ int main(void)
         cmocka_unit_test(a_call_needs_a_method_and_an_object),
         cmocka_unit_test(a_reply_is_read),
         cmocka_unit_test(a_message_is_written_with_its_end),
+        cmocka_unit_test(json_is_quoted_as_it_is),
     };
 
     return cmocka_run_group_tests_name("varlink", tests, NULL, NULL);
