@@ -83,9 +83,14 @@ static const struct word {
     {"trust", VERB_NONE},       {"version", VERB_VERSION},
 };
 static const struct word image_words[] = {
-    {"cat-manifest", VERB_NONE}, {"export", VERB_NONE},     {"extract", VERB_NONE},
-    {"gc", VERB_NONE},           {"list", VERB_IMAGE_LIST}, {"render", VERB_NONE},
-    {"rm", VERB_IMAGE_RM},       {"verify", VERB_NONE},
+    {"cat-manifest", VERB_IMAGE_CAT_MANIFEST},
+    {"export", VERB_NONE},
+    {"extract", VERB_NONE},
+    {"gc", VERB_NONE},
+    {"list", VERB_IMAGE_LIST},
+    {"render", VERB_NONE},
+    {"rm", VERB_IMAGE_RM},
+    {"verify", VERB_NONE},
 };
 
 static const struct word *find_word(const struct word *list, size_t n, const char *text)

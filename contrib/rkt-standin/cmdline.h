@@ -18,6 +18,7 @@ enum verb {
     VERB_GC,
     VERB_HELP,
     VERB_IMAGE,
+    VERB_IMAGE_CAT_MANIFEST,
     VERB_IMAGE_LIST,
     VERB_IMAGE_RM,
     VERB_LIST,

@@ -12,6 +12,7 @@ int command_cat_manifest(const struct cmdline *cmd, struct error *error);
 int command_enter(const struct cmdline *cmd, struct error *error);
 int command_fetch(const struct cmdline *cmd, struct error *error);
 int command_gc(const struct cmdline *cmd, struct error *error);
+int command_image_cat_manifest(const struct cmdline *cmd, struct error *error);
 int command_image_list(const struct cmdline *cmd, struct error *error);
 int command_image_rm(const struct cmdline *cmd, struct error *error);
 int command_list(const struct cmdline *cmd, struct error *error);

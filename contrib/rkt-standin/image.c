@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "contrib/rkt-standin/commands.h"
+#include "contrib/rkt-standin/pod.h"
 
 #define PREFIX "deps-"
 
@@ -195,6 +196,25 @@ int command_image_list(const struct cmdline *cmd, struct error *error)
                (long long)json_integer_value(json_object_get(image, "size")),
                time_print(time, (struct timespec){.tv_sec = nsec / 1000000000}));
     }
+    return 0;
+}
+
+/* The stage1s are in the store, too, as far as anybody can tell; but there is nothing to them. */
+int command_image_cat_manifest(const struct cmdline *cmd, struct error *error)
+{
+    const char *image = cmd->args[0];
+    char path[PATH_MAX], id[IMAGE_ID_SIZE];
+
+    if (strcmp(image, STAGE1_FLY_NAME) == 0) {
+        puts("{\"acKind\": \"ImageManifest\", \"acVersion\": \"0.8.11\", \"name\": "
+             "\"coreos.com/rkt/stage1-fly\"}");
+        return 0;
+    }
+    if (image_find(cmd->data_dir, image, id) < 0)
+        return error_set(error, FAILED, "cannot find aci satisfying name: \"%s\"", image);
+    CLEANUP(freep)
+    char *manifest = file_read(AT_FDCWD, image_path(path, cmd->data_dir, id, "manifest"), NULL);
+    puts(manifest ? manifest : "");
     return 0;
 }
 

@@ -17,10 +17,12 @@
  */
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "daemon/amend/rooms.h"
 #include "daemon/launch.h"
+#include "daemon/stage1.h"
 
 #define SHARE_IPC "SYSTEMD_NSPAWN_SHARE_NS_IPC"
 /* An older one, which shares IPC and pid and uts namespaces. */
@@ -117,11 +119,30 @@ static int not_to_be_had(struct launch *launch, const char *what, const char *re
                        reason);
 }
 
+/* Asked last, for it takes a program's run. Return: as why_not_fly(), from `buffer`. */
+static const char *why_not_here(const struct launch *launch, char *buffer, size_t size)
+{
+    const char *name = launch->config->namespaces.stage1_fly;
+
+    int r = stage1_find(launch->config->rkt.path, launch->data_dir, name);
+    if (r == STAGE1_E_NOT_FOUND)
+        snprintf(buffer, size, "rkt has no image %s; see: rkt fetch", name);
+    else if (r < 0)
+        snprintf(buffer, size, "rkt cannot be asked for its images: %s", strerror(-r));
+    return r == 0 ? NULL : buffer;
+}
+
 static int share_pid(struct launch *launch)
 {
+    char buffer[512];
+
     if (is_fly(launch->cmd.stage1_name))
         return 0;
     const char *reason = why_not_fly(launch);
+    if (!reason && !launch->may_wait)
+        return LAUNCH_E_WAIT;
+    if (!reason)
+        reason = why_not_here(launch, buffer, sizeof(buffer));
     if (reason)
         return not_to_be_had(launch, "hostPID", reason);
     launch->stage1_name = strdup(launch->config->namespaces.stage1_fly);

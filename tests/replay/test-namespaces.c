@@ -188,6 +188,19 @@ static void host_pid_that_cannot_be_had_is_warned_of(void **state)
                            "(HostPIDUnprivileged=no)"));
 }
 
+static void a_stage1_that_is_not_there_is_not_run(void **state)
+{
+    (void)state;
+    node_configure("[Namespaces]\nStage1Fly=example.com/stage1-fly:0.1\n");
+    gantryd_end(SIGTERM);
+    gantryd_start();
+    runs_with("{\"hostNetwork\":true,\"hostPID\":true," PRIVILEGED "}", false, false);
+    const json_t *entry = journal_wait("MESSAGE_ID", message_info(MESSAGE_LAUNCH)->id, NULL);
+    assert_non_null(strstr(field(entry, "MESSAGE"),
+                           "namespaces: warning: hostPID cannot be had, the pod runs without it: "
+                           "rkt has no image example.com/stage1-fly:0.1; see: rkt fetch"));
+}
+
 static void or_it_is_refused(void **state)
 {
     CLEANUP(json_decrefp) json_t *manifest = load_manifest();
@@ -217,6 +230,7 @@ int main(void)
         TEST(without_the_kubelet_nothing_is_inherited_either),
         TEST(host_pid_is_had_under_fly),
         TEST(host_pid_that_cannot_be_had_is_warned_of),
+        TEST(a_stage1_that_is_not_there_is_not_run),
         TEST(or_it_is_refused),
     };
 

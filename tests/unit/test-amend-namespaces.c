@@ -14,10 +14,12 @@ struct row {
     const char *mount; /* volume that the app mounts: "host", "empty", "host host"; or NULL */
     const char *flag;  /* of prepare */
     unsigned n_apps;   /* 0: one */
+    const char *rkt;   /* what says whether the image is there; NULL: yes */
     bool is_plain;     /* the manifest does not let the app retain all capabilities */
     const char *config;
     /* expected */
     bool runs_under_fly;
+    bool waits;
     const char *words; /* of the note or, if it is refused, of the error; NULL: neither */
     bool is_refused;
 };
@@ -100,6 +102,11 @@ static void enter(const struct row *row)
         set_spec(launch, row->spec);
     if (!row->is_plain)
         set_capabilities(launch);
+    free(config->rkt.path);
+    config->rkt.path = strdup(row->rkt ? row->rkt : "/bin/true");
+    if (row->runs_under_fly || row->waits)
+        assert_int_equal(amend_namespaces(launch), LAUNCH_E_WAIT);
+    launch->may_wait = true;
     assert_int_equal(amend_namespaces(launch), row->is_refused ? LAUNCH_E_REFUSED : 0);
     if (row->runs_under_fly)
         assert_string_equal(launch->stage1_name, FLY);
@@ -127,6 +134,17 @@ static void prepare_chooses_the_stage1(void **state)
         {.spec = HOST_PID "\"hostIPC\":true," PRIVILEGED "}",
          .runs_under_fly = true,
          .words = fly_note},
+        {.spec = HOST_PID PRIVILEGED "}",
+         .rkt = "/bin/false",
+         .waits = true,
+         .words = WITHOUT_PID "rkt has no image " FLY "; see: rkt fetch"},
+        {.spec = HOST_PID PRIVILEGED "}",
+         .rkt = "/nonexistent/rkt",
+         .config = "[Namespaces]\nUnsupported=refuse\n",
+         .waits = true,
+         .words = "hostPID cannot be had: rkt cannot be asked for its images: No such file or "
+                  "directory (Unsupported=refuse)",
+         .is_refused = true},
         {.spec = HOST_PID PRIVILEGED "}", .flag = "--stage1-name=" FLY},
         {.spec = HOST_PID PRIVILEGED "}",
          .flag = "--stage1-name=coreos.com/rkt/stage1-kvm:1.30.0",
