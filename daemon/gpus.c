@@ -13,11 +13,6 @@
 #include "daemon/process.h"
 #include "daemon/rktdir.h"
 
-/* Where a manifest says what was given: "SINCE CONTAINER=0,1 CONTAINER=2", with the time in
- * microseconds since 1970. The kubelet passes no annotation of the user's on (contract section 2),
- * so nobody else can have written it. */
-#define ANNOTATION "gpu.gantry.io/given"
-
 struct gpus {
     /* Held while all who have GPUs are looked up and one more is let in: two launches never count
      * on the same one. */
@@ -29,190 +24,7 @@ struct gpus {
     struct gpu_holders promises;
 };
 
-/* Holders. */
-
-static void holder_deinit(struct gpu_holder *holder)
-{
-    free(holder->uid);
-    free(holder->name);
-    free(holder->namespace);
-    free(holder->uuid);
-    free(holder->launch);
-    for (size_t i = 0; i < holder->n_shares; i++)
-        free(holder->shares[i].container);
-    free(holder->shares);
-    fd_close(holder->pidfd);
-    *holder = (struct gpu_holder){.pidfd = -1};
-}
-
-void gpu_holders_deinit(struct gpu_holders *holders)
-{
-    for (size_t i = 0; i < holders->n; i++)
-        holder_deinit(&holders->list[i]);
-    free(holders->list);
-    *holders = (struct gpu_holders){0};
-}
-
-static void remove_at(struct gpu_holders *holders, size_t index)
-{
-    holder_deinit(&holders->list[index]);
-    holders->list[index] = holders->list[--holders->n];
-}
-
-/* Takes the holder over; what was at its place is empty after that. Return: 0 or -ENOMEM. */
-static int append(struct gpu_holders *holders, struct gpu_holder *holder)
-{
-    struct gpu_holder *list = reallocarray(holders->list, holders->n + 1, sizeof(*list));
-
-    if (!list)
-        return -ENOMEM;
-    holders->list = list;
-    list[holders->n++] = *holder;
-    *holder = (struct gpu_holder){.pidfd = -1};
-    return 0;
-}
-
-/* Return: 0 or -ENOMEM. */
-static int holder_init(struct gpu_holder *holder, const struct pod_identity *identity,
-                       const char *uuid)
-{
-    *holder = (struct gpu_holder){
-        .uid = strdup(identity->uid),
-        .name = strdup(identity->name),
-        .namespace = strdup(identity->namespace),
-        .uuid = strdup(uuid),
-        .pidfd = -1,
-    };
-    return holder->uid && holder->name && holder->namespace && holder->uuid ? 0 : -ENOMEM;
-}
-
-static int add_share(struct gpu_holder *holder, const char *container, gpuset_t set)
-{
-    struct gpu_share *shares = reallocarray(holder->shares, holder->n_shares + 1, sizeof(*shares));
-
-    if (!shares)
-        return -ENOMEM;
-    holder->shares = shares;
-    shares[holder->n_shares] = (struct gpu_share){.container = strdup(container), .set = set};
-    return shares[holder->n_shares++].container ? 0 : -ENOMEM;
-}
-
-static gpuset_t set_of(const struct gpu_holder *holder)
-{
-    gpuset_t set = 0;
-
-    for (size_t i = 0; i < holder->n_shares; i++)
-        set |= holder->shares[i].set;
-    return set;
-}
-
-static bool is_same_pod(const struct gpu_holder *a, const struct gpu_holder *b)
-{
-    return strcmp(a->uid, b->uid) == 0;
-}
-
-/* Whether it is the same that was given, seen at two places. */
-static bool is_same(const struct gpu_holder *a, const struct gpu_holder *b)
-{
-    return is_same_pod(a, b) && a->since.usec == b->since.usec;
-}
-
-/* The annotation. */
-
-/* Return: a string to free(), NULL without memory. */
-static char *shares_to_text(const struct gpu_holder *holder)
-{
-    char buffer[GPUSET_TEXT_MAX], *text = NULL;
-    size_t size;
-    FILE *f = open_memstream(&text, &size);
-
-    if (!f)
-        return NULL;
-    fprintf(f, "%" PRIu64, holder->since.usec);
-    for (size_t i = 0; i < holder->n_shares; i++)
-        fprintf(f, " %s=%s", holder->shares[i].container,
-                gpuset_format(buffer, holder->shares[i].set));
-    if (fclose(f) == 0)
-        return text;
-    free(text);
-    return NULL;
-}
-
-/* What is not as we write it gives nothing. Return: 0 or -ENOMEM. */
-static int shares_from_text(struct gpu_holder *holder, const char *text)
-{
-    CLEANUP(freep) char *copy = strdup(text);
-    char *rest = copy;
-    int r = 0;
-
-    if (!copy)
-        return -ENOMEM;
-    holder->since.usec = strtoull(strsep(&rest, " "), NULL, 10);
-    for (char *word; r == 0 && (word = strsep(&rest, " "));) {
-        const char *container = strsep(&word, "=");
-        gpuset_t set;
-        if (word && gpuset_parse(&set, word) == 0)
-            r = add_share(holder, container, set);
-    }
-    return r;
-}
-
-bool gpus_are_in(const struct manifest *manifest)
-{
-    return manifest_annotation(manifest, ANNOTATION) != NULL;
-}
-
-/* Return: 0, and a holder without shares if the manifest tells of none; -ENOMEM. */
-static int holder_from_manifest(struct gpu_holder *holder, const struct manifest *manifest,
-                                const char *uuid)
-{
-    const char *given = manifest_annotation(manifest, ANNOTATION);
-    struct pod_identity identity;
-
-    *holder = (struct gpu_holder){.pidfd = -1};
-    if (!given || !manifest_identity(manifest, &identity))
-        return 0;
-    int r = holder_init(holder, &identity, uuid);
-    return r == 0 ? shares_from_text(holder, given) : r;
-}
-
 /* The file. */
-
-static json_t *holder_to_json(const struct gpu_holder *holder)
-{
-    CLEANUP(freep) char *given = shares_to_text(holder);
-
-    if (!given)
-        return NULL;
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:I}", "uid", holder->uid, "name",
-                     holder->name, "namespace", holder->namespace, "uuid", holder->uuid, "given",
-                     given, "launch", holder->launch, "pid", (int)holder->pid, "startTicks",
-                     (json_int_t)holder->start_ticks);
-}
-
-/* Return: 0; -ENOENT for a process that has ended; -EINVAL, -ENOMEM. */
-static int holder_from_json(struct gpu_holder *holder, json_t *json)
-{
-    const char *uuid, *given, *launch;
-    struct pod_identity identity;
-    json_int_t start_ticks;
-    int pid;
-
-    if (json_unpack(json, "{s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:I}", "uid", &identity.uid, "name",
-                    &identity.name, "namespace", &identity.namespace, "uuid", &uuid, "given",
-                    &given, "launch", &launch, "pid", &pid, "startTicks", &start_ticks) < 0)
-        return -EINVAL;
-    int r = holder_init(holder, &identity, uuid);
-    if (r == 0)
-        r = shares_from_text(holder, given);
-    holder->launch = strdup(launch);
-    holder->pid = pid;
-    holder->start_ticks = (uint64_t)start_ticks;
-    holder->pidfd = process_open(pid, (uint64_t)start_ticks);
-    if (r < 0 || !holder->launch)
-        return -ENOMEM;
-    return holder->pidfd >= 0 ? 0 : -ENOENT;
-}
 
 /* Return: 0 or -errno. */
 static int save(const struct gpus *gpus)
@@ -224,8 +36,9 @@ static int save(const struct gpus *gpus)
     for (size_t i = 0; r == 0 && i < gpus->n_data_dirs; i++)
         r = json_array_append_new(data_dirs, json_string(gpus->data_dirs[i])) < 0 ? -ENOMEM : 0;
     for (size_t i = 0; r == 0 && i < gpus->promises.n; i++)
-        r = json_array_append_new(promises, holder_to_json(&gpus->promises.list[i])) < 0 ? -ENOMEM
-                                                                                         : 0;
+        r = json_array_append_new(promises, gpu_holder_to_json(&gpus->promises.list[i])) < 0
+                ? -ENOMEM
+                : 0;
     errno = EIO;
     if (r == 0 && (json_dump_file(json, gpus->temporary, JSON_COMPACT) < 0 ||
                    rename(gpus->temporary, gpus->path) < 0))
@@ -251,10 +64,10 @@ static int know_data_dir(struct gpus *gpus, const char *path)
 static int load_promises(struct gpus *gpus, const json_t *list)
 {
     for (size_t i = 0; i < json_array_size(list); i++) {
-        CLEANUP(holder_deinit) struct gpu_holder holder = {.pidfd = -1};
-        int r = holder_from_json(&holder, json_array_get(list, i));
+        CLEANUP(gpu_holder_deinit) struct gpu_holder holder = GPU_HOLDER_NULL;
+        int r = gpu_holder_from_json(&holder, json_array_get(list, i));
         if (r == 0)
-            r = append(&gpus->promises, &holder);
+            r = gpu_holders_append(&gpus->promises, &holder);
         if (r == -ENOMEM)
             return r;
     }
@@ -318,31 +131,32 @@ static void drop_ended(struct gpu_holders *promises)
 {
     for (size_t i = promises->n; i > 0; i--) {
         if (has_ended(promises->list[i - 1].pidfd))
-            remove_at(promises, i - 1);
+            gpu_holders_remove(promises, i - 1);
     }
 }
 
 static int take_note(const struct rktdir_pod *pod, void *userdata)
 {
     CLEANUP(manifest_freep) struct manifest *manifest = NULL;
-    CLEANUP(holder_deinit) struct gpu_holder holder = {.pidfd = -1};
+    CLEANUP(gpu_holder_deinit) struct gpu_holder holder = GPU_HOLDER_NULL;
     struct gpu_holders *found = userdata;
 
     /* Those that have ended have none any more. Most never had, and need not be read for that. */
-    if ((pod->has_started && !pod->is_running) || !strstr(pod->manifest, ANNOTATION))
+    if ((pod->has_started && !pod->is_running) || !strstr(pod->manifest, GPU_ANNOTATION))
         return 0;
     int r = manifest_parse(&manifest, pod->manifest, pod->length, NULL);
     if (r != 0)
         return r < 0 ? r : 0;
-    r = holder_from_manifest(&holder, manifest, pod->uuid);
+    r = gpu_holder_from_manifest(&holder, manifest, pod->uuid);
     holder.stage = pod->is_running ? GPU_RUNNING : GPU_PREPARED;
-    return r == 0 && holder.n_shares > 0 ? append(found, &holder) : r;
+    return r == 0 && holder.n_shares > 0 ? gpu_holders_append(found, &holder) : r;
 }
 
 static bool has_newer(const struct gpu_holders *holders, const struct gpu_holder *than)
 {
     for (size_t i = 0; i < holders->n; i++) {
-        if (is_same_pod(&holders->list[i], than) && holders->list[i].since.usec > than->since.usec)
+        if (gpu_holder_is_same_pod(&holders->list[i], than) &&
+            holders->list[i].since.usec > than->since.usec)
             return true;
     }
     return false;
@@ -359,9 +173,9 @@ static void drop_outdated(struct gpu_holders *found, const struct gpu_holders *p
         for (size_t k = 0; k < found->n; k++)
             is_outdated = is_outdated ||
                           (holder->stage == GPU_PREPARED && found->list[k].stage == GPU_RUNNING &&
-                           is_same(&found->list[k], holder));
+                           gpu_holder_is_same(&found->list[k], holder));
         if (is_outdated)
-            remove_at(found, i - 1);
+            gpu_holders_remove(found, i - 1);
     }
 }
 
@@ -389,10 +203,10 @@ static const struct gpu_holder *find_other(const struct gpu_holders *holders, gp
 {
     for (size_t i = 0; i < holders->n; i++) {
         const struct gpu_holder *holder = &holders->list[i];
-        if (is_same(holder, self) ||
-            (supersedes && holder->stage == GPU_PREPARED && is_same_pod(holder, self)))
+        if (gpu_holder_is_same(holder, self) ||
+            (supersedes && holder->stage == GPU_PREPARED && gpu_holder_is_same_pod(holder, self)))
             continue;
-        if (set_of(holder) & set)
+        if (gpu_holder_set(holder) & set)
             return holder;
     }
     return NULL;
@@ -476,7 +290,7 @@ static int choose(const struct choice *choice, struct gpu_holder *self, gpuset_t
             return say_taken(self, (unsigned)__builtin_ctzll(twice), requests[i].container, error);
         r = choose_named(choice, present, &requests[i], error);
         if (r == 0)
-            r = add_share(self, requests[i].container, requests[i].given);
+            r = gpu_holder_add_share(self, requests[i].container, requests[i].given);
         mine |= requests[i].given;
     }
     for (size_t i = 0; r == 0 && i < n; i++) {
@@ -489,7 +303,7 @@ static int choose(const struct choice *choice, struct gpu_holder *self, gpuset_t
         }
         r = choose_any(present, free, &requests[i], error);
         if (r == 0)
-            r = add_share(self, requests[i].container, requests[i].given);
+            r = gpu_holder_add_share(self, requests[i].container, requests[i].given);
         mine |= requests[i].given;
     }
     return r;
@@ -510,7 +324,7 @@ static void drop_promise(struct gpus *gpus, const char *launch)
 {
     for (size_t i = gpus->promises.n; i > 0; i--) {
         if (strcmp(gpus->promises.list[i - 1].launch, launch) == 0)
-            remove_at(&gpus->promises, i - 1);
+            gpu_holders_remove(&gpus->promises, i - 1);
     }
 }
 
@@ -520,7 +334,7 @@ static int promise(struct gpus *gpus, struct gpu_holder *holder, const struct la
     int r = bind_to_process(holder, launch);
 
     if (r == 0)
-        r = append(&gpus->promises, holder);
+        r = gpu_holders_append(&gpus->promises, holder);
     if (r < 0)
         return r;
     r = save(gpus);
@@ -533,7 +347,7 @@ static int give(struct gpus *gpus, struct launch *launch, gpuset_t present,
                 struct gpu_request *requests, size_t n, struct error *error)
 {
     CLEANUP(gpu_holders_deinit) struct gpu_holders found = {0};
-    CLEANUP(holder_deinit) struct gpu_holder self = {.pidfd = -1};
+    CLEANUP(gpu_holder_deinit) struct gpu_holder self = GPU_HOLDER_NULL;
     struct choice choice = {
         .found = &found, .promises = &gpus->promises, .self = &self, .supersedes = true};
 
@@ -541,14 +355,14 @@ static int give(struct gpus *gpus, struct launch *launch, gpuset_t present,
     /* It asks again: the answer to its first question was lost. */
     drop_promise(gpus, launch->id);
     if (r == 0)
-        r = holder_init(&self, &launch->identity, launch->uuid ? launch->uuid : "");
+        r = gpu_holder_init(&self, &launch->identity, launch->uuid ? launch->uuid : "");
     self.since = wall_now();
     if (r == 0)
         r = choose(&choice, &self, present, requests, n, error);
     if (r != 0)
         return r;
-    CLEANUP(freep) char *text = shares_to_text(&self);
-    r = text ? manifest_set_annotation(launch->manifest, ANNOTATION, text) : -ENOMEM;
+    CLEANUP(freep) char *text = gpu_holder_to_text(&self);
+    r = text ? manifest_set_annotation(launch->manifest, GPU_ANNOTATION, text) : -ENOMEM;
     return r == 0 ? promise(gpus, &self, launch) : r;
 }
 
@@ -564,10 +378,10 @@ int gpus_give(struct gpus *gpus, struct launch *launch, gpuset_t present,
 static int keep(struct gpus *gpus, const struct launch *launch, struct error *error)
 {
     CLEANUP(gpu_holders_deinit) struct gpu_holders found = {0};
-    CLEANUP(holder_deinit) struct gpu_holder self = {.pidfd = -1};
+    CLEANUP(gpu_holder_deinit) struct gpu_holder self = GPU_HOLDER_NULL;
     struct choice choice = {.found = &found, .promises = &gpus->promises, .self = &self};
 
-    int r = holder_from_manifest(&self, launch->manifest, launch->uuid ? launch->uuid : "");
+    int r = gpu_holder_from_manifest(&self, launch->manifest, launch->uuid ? launch->uuid : "");
     if (r < 0 || self.n_shares == 0)
         return r;
     r = look(gpus, launch->data_dir, &found);
@@ -575,7 +389,7 @@ static int keep(struct gpus *gpus, const struct launch *launch, struct error *er
         return r;
     drop_promise(gpus, launch->id);
     for (unsigned gpu = 0; gpu < GPUSET_MAX; gpu++) {
-        gpuset_t set = set_of(&self) & UINT64_C(1) << gpu;
+        gpuset_t set = gpu_holder_set(&self) & UINT64_C(1) << gpu;
         const struct gpu_holder *holder = set ? find_holder(&choice, set) : NULL;
         if (holder)
             return say_taken(holder, gpu, container_with(&self, set), error);
@@ -601,21 +415,21 @@ void gpus_take_back(struct gpus *gpus, const struct launch *launch)
 /* A copy, for show. Return: 0 or -ENOMEM. */
 static int copy(struct gpu_holders *holders, const struct gpu_holder *holder)
 {
-    CLEANUP(holder_deinit) struct gpu_holder new = {.pidfd = -1};
+    CLEANUP(gpu_holder_deinit) struct gpu_holder new = GPU_HOLDER_NULL;
     struct pod_identity identity = {
         .uid = holder->uid, .name = holder->name, .namespace = holder->namespace};
 
-    int r = holder_init(&new, &identity, holder->uuid);
+    int r = gpu_holder_init(&new, &identity, holder->uuid);
     new.since = holder->since;
     for (size_t i = 0; r == 0 && i < holder->n_shares; i++)
-        r = add_share(&new, holder->shares[i].container, holder->shares[i].set);
-    return r == 0 ? append(holders, &new) : r;
+        r = gpu_holder_add_share(&new, holder->shares[i].container, holder->shares[i].set);
+    return r == 0 ? gpu_holders_append(holders, &new) : r;
 }
 
 static bool is_among(const struct gpu_holders *holders, const struct gpu_holder *holder)
 {
     for (size_t i = 0; i < holders->n; i++) {
-        if (is_same(&holders->list[i], holder))
+        if (gpu_holder_is_same(&holders->list[i], holder))
             return true;
     }
     return false;
@@ -631,6 +445,11 @@ int gpus_list(struct gpus *gpus, const char *data_dir, struct gpu_holders *holde
     }
     pthread_mutex_unlock(&gpus->mutex);
     return r;
+}
+
+bool gpus_are_in(const struct manifest *manifest)
+{
+    return manifest_annotation(manifest, GPU_ANNOTATION) != NULL;
 }
 
 /* The devices. */

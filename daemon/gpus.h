@@ -17,46 +17,12 @@
  * All of it waits for the file system; none of it is for the loop. Any thread may call.
  */
 
+#include "daemon/gpuholders.h"
 #include "daemon/launch.h"
-#include "lib/gpuset.h"
 
 enum {
     GPUS_E_TAKEN = 1, /* there are not as many, or another one has them; the error says which */
 };
-
-enum gpu_stage {
-    GPU_PROMISED, /* to a launch that is on its way through rkt */
-    GPU_PREPARED,
-    GPU_RUNNING,
-};
-
-struct gpu_share {
-    char *container;
-    gpuset_t set;
-};
-
-/* A pod that has GPUs. */
-struct gpu_holder {
-    enum gpu_stage stage;
-    char *uid, *name, *namespace;
-    char *uuid;   /* of its rkt pod; "" while that is not known */
-    wall_t since; /* with the UID it names what was given at one time */
-    struct gpu_share *shares;
-    size_t n_shares;
-
-    /* Of a promise. */
-    char *launch;
-    pid_t pid;
-    uint64_t start_ticks;
-    int pidfd;
-};
-
-struct gpu_holders {
-    struct gpu_holder *list;
-    size_t n;
-};
-
-void gpu_holders_deinit(struct gpu_holders *holders);
 
 /* What one container asks for. */
 struct gpu_request {
