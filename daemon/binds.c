@@ -246,9 +246,11 @@ static int see_pod(const struct rktdir_pod *pod, void *userdata)
     struct search *search = userdata;
     CLEANUP(manifest_freep) struct manifest *manifest = NULL;
 
-    if ((pod->has_started && has_ended(search, pod->uuid)) ||
-        manifest_parse(&manifest, pod->manifest, pod->length, NULL) != 0)
+    if (pod->has_started && has_ended(search, pod->uuid))
         return 0;
+    int r = manifest_parse(&manifest, pod->manifest, pod->length, NULL);
+    if (r != 0)
+        return r < 0 ? r : 0;
     const char *key = manifest_annotation(manifest, BINDS_ANNOTATION);
     for (size_t i = 0; key && i < search->binds->n; i++) {
         const struct bind *bind = &search->binds->list[i];

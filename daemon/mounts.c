@@ -14,6 +14,9 @@
 /* What comes within that time is one look. */
 #define DELAY_MSEC 100
 
+/* After a look that failed. */
+#define RETRY_MSEC 60000
+
 /* The process that prepares a rkt pod. */
 struct preparer {
     struct preparer *next;
@@ -131,6 +134,28 @@ static void look(uv_work_t *work)
         binds_sweep(&mounts->binds, mounts->node->run_dir, (const char *const *)mounts->ended);
 }
 
+static void tell_failure(struct mounts *mounts, const char *reason)
+{
+    CLEANUP(event_deinit) struct event event;
+
+    event_init(&event, MESSAGE_MOUNTS, "it cannot be found out which subPaths are needed: %s",
+               reason);
+    event_add(&event, "GANTRY_REASON", "%s", reason);
+    events_emit(&mounts->node->events, &event, NULL, usec_now());
+}
+
+static void begin(uv_timer_t *timer);
+
+/* One that is due sooner stays. */
+static void look_within(struct mounts *mounts, uint64_t delay_msec)
+{
+    bool is_due = uv_is_active((uv_handle_t *)&mounts->timer) &&
+                  uv_timer_get_due_in(&mounts->timer) <= delay_msec;
+
+    if (!mounts->is_closing && !is_due)
+        uv_timer_start(&mounts->timer, begin, delay_msec, 0);
+}
+
 static void looked(uv_work_t *work, int status)
 {
     struct mounts *mounts = container_of(work, struct mounts, work);
@@ -147,6 +172,10 @@ static void looked(uv_work_t *work, int status)
     }
     binds_deinit(&mounts->binds);
     free_ended(mounts);
+    if (mounts->result < 0) {
+        tell_failure(mounts, strerror(-mounts->result));
+        look_within(mounts, RETRY_MSEC);
+    }
     /* What went before the data directories were watched was not heard of. */
     if (mounts->look_again || (mounts->has_any && !mounts->was_looked))
         mounts_look(mounts);
@@ -172,8 +201,7 @@ static void begin(uv_timer_t *timer)
 
 void mounts_look(struct mounts *mounts)
 {
-    if (!mounts->is_closing && !uv_is_active((uv_handle_t *)&mounts->timer))
-        uv_timer_start(&mounts->timer, begin, DELAY_MSEC, 0);
+    look_within(mounts, DELAY_MSEC);
 }
 
 void mounts_pod_changed(struct mounts *mounts)

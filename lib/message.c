@@ -17,6 +17,7 @@ static const struct message_info messages[N_MESSAGES] = {
     [MESSAGE_UNCLEAR] = {"1657eafa6a634399b86643541d332159", "unclear", LOG_WARNING},
     [MESSAGE_OOMSCORE] = {"41b15ba85d784f6c88d8b769af38820d", "oomscore", LOG_WARNING},
     [MESSAGE_STATE] = {"703459ee1a714782af6c99e2ca1a799f", "state", LOG_WARNING},
+    [MESSAGE_MOUNTS] = {"6ede13b45d4a4b1fb2f3538fad70ff2e", "mounts", LOG_WARNING},
     [MESSAGE_BUS] = {"a434afdbe7d143b59f97272f0dc213e1", "bus", LOG_WARNING},
     [MESSAGE_CLIENT] = {"b34c0349057149b59dd0666e921f3ba1", "client", LOG_WARNING},
     [MESSAGE_CONFIG] = {"673d4ad64e4e4b738ba9ca1d2873643e", "config", LOG_NOTICE},

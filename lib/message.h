@@ -19,6 +19,7 @@ enum message {
     MESSAGE_UNCLEAR,      /* a launch was not understood, and went to rkt untouched */
     MESSAGE_OOMSCORE,     /* the kernel does not let an app have its OOM score */
     MESSAGE_STATE,        /* a state file could not be read or written */
+    MESSAGE_MOUNTS,       /* it cannot be found out which mounts of subPaths are needed */
     MESSAGE_BUS,          /* systemd could not be asked over D-Bus */
     MESSAGE_CLIENT,       /* a client was turned away or cut off */
     MESSAGE_CONFIG,       /* the configuration was read again */

@@ -55,11 +55,12 @@ static int add_name(struct volume_names *names, const char *name)
     return 0;
 }
 
-int volume_names_make(char **namep, const struct manifest *manifest, const char *name)
+int volume_names_make(char **namep, const struct manifest *manifest, const char *name,
+                      size_t *numberp)
 {
-    for (size_t number = 2;; number++) {
+    for (;;) {
         CLEANUP(freep) char *made = NULL;
-        if (asprintf(&made, "%s-%zu", name, number) < 0) {
+        if (asprintf(&made, "%s-%zu", name, (*numberp)++) < 0) {
             made = NULL;
             return -ENOMEM;
         }
@@ -84,11 +85,13 @@ static bool is_named(const struct manifest *manifest, size_t volume, const char 
 struct family {
     size_t *volumes;
     size_t n;
+    size_t *ends; /* for each app: behind the last volume that it mounts and no other app does */
 };
 
 static void family_deinit(struct family *family)
 {
     free(family->volumes);
+    free(family->ends);
 }
 
 static int find_family(struct family *family, const struct manifest *manifest, const char *name)
@@ -120,12 +123,13 @@ static int rename_family(const struct family *family, struct manifest *manifest,
                          struct volume_names *doubtful)
 {
     int r = add_name(doubtful, name);
+    size_t number = 2;
 
     for (size_t i = 1; r == 0 && i < family->n; i++) {
         CLEANUP(freep) char *made = NULL;
         if (first_alike(family, manifest, i) < i)
             continue;
-        r = volume_names_make(&made, manifest, name);
+        r = volume_names_make(&made, manifest, name, &number);
         if (r == 0)
             r = manifest_set_volume_name(manifest, family->volumes[i], made);
         if (r == 0)
@@ -154,8 +158,7 @@ static size_t n_points(const struct manifest *manifest, const char *name)
     return n;
 }
 
-/* Return: the index behind the last volume that this app mounts and no other; 0 if there is none.
- */
+/* Return: 0 if there is none. */
 static size_t end_of_app(const struct manifest *manifest, size_t app)
 {
     for (size_t i = manifest_n_volumes(manifest); i-- > 0;) {
@@ -167,11 +170,21 @@ static size_t end_of_app(const struct manifest *manifest, size_t app)
     return 0;
 }
 
-/* The last of the family that was written for an app. Return: family->n if that cannot be told. */
-static size_t last_of_app(const struct family *family, const struct manifest *manifest, size_t app)
+static int find_ends(struct family *family, const struct manifest *manifest)
 {
-    size_t begin = app > 0 ? end_of_app(manifest, app - 1) : 0;
-    size_t end = end_of_app(manifest, app);
+    size_t n = manifest_n_apps(manifest);
+
+    family->ends = calloc(n, sizeof(*family->ends));
+    for (size_t app = 0; family->ends && app < n; app++)
+        family->ends[app] = end_of_app(manifest, app);
+    return family->ends || n == 0 ? 0 : -ENOMEM;
+}
+
+/* The last of the family that was written for an app. Return: family->n if that cannot be told. */
+static size_t last_of_app(const struct family *family, size_t app)
+{
+    size_t begin = app > 0 ? family->ends[app - 1] : 0;
+    size_t end = family->ends[app];
 
     for (size_t i = family->n; i-- > 0;) {
         if (family->volumes[i] >= begin && family->volumes[i] < end)
@@ -191,7 +204,7 @@ static bool fits(const struct family *family, const struct manifest *manifest, s
 static size_t guess(const struct family *family, const struct manifest *manifest, size_t app,
                     bool read_only)
 {
-    size_t last = last_of_app(family, manifest, app);
+    size_t last = last_of_app(family, app);
 
     if (fits(family, manifest, last, read_only))
         return last;
@@ -202,11 +215,13 @@ static size_t guess(const struct family *family, const struct manifest *manifest
     return 0;
 }
 
-static int share_out(const struct family *family, struct manifest *manifest, const char *name)
+static int share_out(struct family *family, struct manifest *manifest, const char *name)
 {
     bool is_told = n_points(manifest, name) == family->n;
     size_t number = 0;
 
+    if (!is_told && find_ends(family, manifest) < 0)
+        return -ENOMEM;
     for (size_t app = 0; app < manifest_n_apps(manifest); app++) {
         for (size_t i = 0; i < manifest_n_mounts(manifest, app); i++) {
             struct manifest_mount mount = manifest_mount(manifest, app, i);

@@ -161,7 +161,8 @@ static int attach(struct launch *launch, const struct want *want, const struct f
 static int attach_new(struct launch *launch, const struct want *want, const struct found *found,
                       const char *source, char **namep)
 {
-    int r = volume_names_make(namep, launch->manifest, want->mount->volume);
+    size_t number = 2;
+    int r = volume_names_make(namep, launch->manifest, want->mount->volume, &number);
 
     if (r == 0)
         r = manifest_add_host_volume(launch->manifest, *namep, source, want->read_only);
@@ -414,6 +415,9 @@ static int protect_sources(struct launch *launch)
     return r;
 }
 
+/* All is compared with all here, and a manifest is as long as its pod's author likes. */
+#define AT_ONCE_MAX 64
+
 int amend_volumes(struct launch *launch)
 {
     CLEANUP(volume_roots_deinit) struct volume_roots roots = {0};
@@ -422,6 +426,8 @@ int amend_volumes(struct launch *launch)
 
     if (!launch->manifest || !launch->is_kubernetes)
         return 0;
+    if (!launch->may_wait && manifest_n_volumes(launch->manifest) > AT_ONCE_MAX)
+        return LAUNCH_E_WAIT;
     if (launch->spec)
         r = volume_roots_find(&roots, launch);
     if (r == 0)

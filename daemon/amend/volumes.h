@@ -68,5 +68,7 @@ int volume_names_repair(struct launch *launch, struct volume_names *doubtful);
 void volume_names_deinit(struct volume_names *names);
 bool volume_names_have(const struct volume_names *names, const char *name);
 
-/* Makes a name that no volume has: "NAME-2". Return: 0 and a string to free(), or -ENOMEM. */
-int volume_names_make(char **namep, const struct manifest *manifest, const char *name);
+/* Makes a name that no volume has: "NAME-2", if *numberp is 2; it is set to what to try next.
+ * Return: 0 and a string to free(), or -ENOMEM. */
+int volume_names_make(char **namep, const struct manifest *manifest, const char *name,
+                      size_t *numberp);

@@ -386,6 +386,17 @@ static void what_was_left_is_swept_at_the_start(void **state)
     wait_for(is_clean());
 }
 
+static void what_cannot_be_looked_through_is_told(void **state)
+{
+    (void)state;
+    gantryd_end(SIGTERM);
+    write_text("/run/gantry/subpaths", "no folder");
+    gantryd_start();
+    const json_t *entry = journal_wait("MESSAGE_ID", message_info(MESSAGE_MOUNTS)->id, NULL);
+    assert_string_equal(field(entry, "GANTRY_REASON"), "Not a directory");
+    unlink("/run/gantry/subpaths");
+}
+
 static unsigned n_prepared(void)
 {
     glob_t found;
@@ -522,6 +533,7 @@ int main(void)
         TEST(only_the_removed_pods_mounts_go),
         TEST(a_restart_between_prepare_and_run_changes_nothing),
         TEST(what_was_left_is_swept_at_the_start),
+        TEST(what_cannot_be_looked_through_is_told),
         TEST(a_restart_during_prepare_changes_nothing),
         TEST(what_the_kubelet_mounts_itself_is_left_to_it),
         TEST(a_race_never_mounts_the_outside),
