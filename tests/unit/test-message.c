@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "daemon/launch.h"
 #include "lib/message.h"
 
 /* Reads a file of the source folder. */
@@ -70,12 +71,39 @@ static void each_is_listed_in_the_manual(void **state)
     }
 }
 
+static void each_is_on_the_operators_page(void **state)
+{
+    CLEANUP(freep) char *page = read_source("docs/operating.md");
+
+    (void)state;
+    for (unsigned i = 0; i < N_MESSAGES; i++) {
+        const struct message_info *info = message_info((enum message)i);
+        char row[64];
+        snprintf(row, sizeof(row), "\n| %s | %s | ", info->name, info->id);
+        assert_int_equal(count(page, row), 1);
+    }
+}
+
+static void so_are_the_refusals_of_each_room(void **state)
+{
+    CLEANUP(freep) char *page = read_source("docs/operating.md");
+
+    (void)state;
+    for (const struct room *room = rooms; room->name; room++) {
+        char heading[64];
+        snprintf(heading, sizeof(heading), "\n### %s\n", room->name);
+        assert_int_equal(count(page, heading), 1);
+    }
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_is_another_one),
         cmocka_unit_test(each_is_explained_in_the_catalog),
         cmocka_unit_test(each_is_listed_in_the_manual),
+        cmocka_unit_test(each_is_on_the_operators_page),
+        cmocka_unit_test(so_are_the_refusals_of_each_room),
     };
 
     return cmocka_run_group_tests_name("message", tests, NULL, NULL);
