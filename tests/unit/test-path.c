@@ -45,12 +45,36 @@ static void what_stands_before_an_end(void **state)
     assert_int_equal(path_before("/a/x", "../x"), PATH_NONE);
 }
 
+static void a_path_is_cleaned(void **state)
+{
+    static const struct {
+        const char *path, *clean;
+    } rows[] = {
+        {"", "/"},
+        {"/", "/"},
+        {"a", "/a"},
+        {"a//b/../c/", "/a/c"},
+        {"../..", "/"},
+        {"/../a", "/a"},
+        {"/a/../..", "/"},
+        {"./a/./b", "/a/b"},
+        {"/a/..b/...", "/a/..b/..."},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+        CLEANUP(freep) char *clean = path_clean(rows[i].path);
+        assert_string_equal(clean, rows[i].clean);
+    }
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_same_components_are_the_same_path),
         cmocka_unit_test(what_lies_below),
         cmocka_unit_test(what_stands_before_an_end),
+        cmocka_unit_test(a_path_is_cleaned),
     };
 
     return cmocka_run_group_tests_name("path", tests, NULL, NULL);
