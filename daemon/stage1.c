@@ -60,6 +60,8 @@ int stage1_find(const char *rkt, const char *data_dir, const char *name)
     CLEANUP(freep) char *dir_option = NULL;
     pid_t pid;
 
+    if (access(rkt, X_OK) < 0)
+        return -errno;
     if (asprintf(&dir_option, "--dir=%s", data_dir) < 0) {
         dir_option = NULL;
         return -ENOMEM;
