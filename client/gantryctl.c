@@ -52,28 +52,43 @@ static const struct choice {
     {"help", 'h', NULL, OPTION_HELP, NULL},
 };
 
-static void print_help(void)
+static void print_verb(const struct verb *verb)
+{
+    printf("  %s %-*s  %s\n", verb->name, 17 - (int)strlen(verb->name),
+           verb->argument ? verb->argument : "", verb->help);
+}
+
+static void print_choice(const struct choice *choice)
+{
+    char words[64];
+
+    snprintf(words, sizeof(words), "--%s%s%s", choice->name, choice->value ? " " : "",
+             choice->value ? choice->value : "");
+    if (choice->letter)
+        snprintf(words + strlen(words), sizeof(words) - strlen(words), ", -%c", choice->letter);
+    if (choice->help)
+        printf("  %-18s  %s\n", words, choice->help);
+    else
+        printf("  %s\n", words);
+}
+
+/* Of one verb and the options that it takes, or of all if it is NULL. The completions of shells are
+ * made from what this prints. */
+static void print_help(const struct verb *only)
 {
     fputs("gantryctl [OPTIONS] VERB\n\n", stdout);
     for (size_t i = 0; i < N_ELEMENTS(verbs); i++) {
-        const struct verb *verb = &verbs[i];
-        printf("  %s %-*s  %s\n", verb->name, 17 - (int)strlen(verb->name),
-               verb->argument ? verb->argument : "", verb->help);
+        if (!only || only == &verbs[i])
+            print_verb(&verbs[i]);
     }
-    fputs("\nA POD is NAME, NAMESPACE/NAME, a UID or the beginning of one, or the beginning\n"
-          "of the UUID of one of its rkt pods.\n\n",
-          stdout);
+    if (!only || (only->argument && strstr(only->argument, "POD")))
+        fputs("\nA POD is NAME, NAMESPACE/NAME, a UID or the beginning of one, or the beginning\n"
+              "of the UUID of one of its rkt pods.\n",
+              stdout);
+    putchar('\n');
     for (size_t i = 0; i < N_ELEMENTS(choices); i++) {
-        const struct choice *choice = &choices[i];
-        char words[64];
-        snprintf(words, sizeof(words), "--%s%s%s", choice->name, choice->value ? " " : "",
-                 choice->value ? choice->value : "");
-        if (choice->letter)
-            snprintf(words + strlen(words), sizeof(words) - strlen(words), ", -%c", choice->letter);
-        if (choice->help)
-            printf("  %-18s  %s\n", words, choice->help);
-        else
-            printf("  %s\n", words);
+        if (!only || choices[i].bit & (only->options | OPTION_HELP))
+            print_choice(&choices[i]);
     }
 }
 
@@ -166,9 +181,6 @@ static bool take_option(struct ctl *ctl, unsigned bit, const char *value)
     case OPTION_VERSION:
         puts(PACKAGE_STRING);
         return true;
-    case OPTION_HELP:
-        print_help();
-        return true;
     }
     return false;
 }
@@ -216,6 +228,10 @@ int main(int argc, char **argv)
         if (take_option(&ctl, bit, optarg))
             return 0;
         given |= bit;
+    }
+    if (given & OPTION_HELP) {
+        print_help(argv[optind] ? find_verb(argv[optind]) : NULL);
+        return 0;
     }
     /* What is wrong with it is gantryd's to tell. */
     if (config_load(&config, config_path(), CONFIG_CLIENT, NULL, NULL) < 0)

@@ -1,0 +1,55 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# bash's completion of gantryctl. There is no list of verbs or options here: both are read from what --help prints, of all verbs
+# or of one.
+
+# What the help says comes after a verb or an option: POD, FILE, a|b, or nothing.
+_gantryctl_after() {
+    gantryctl --help 2>/dev/null | sed -n -e "s/^  $1 \([^ ,]*\).*/\1/p" -e "s/^  --[a-z-]* \([^ ,]*\), $1 .*/\1/p"
+}
+
+# Pods by NAMESPACE/NAME and by NAME.
+_gantryctl_pods() {
+    timeout 2 gantryctl list 2>/dev/null | awk 'NR > 1 { print $1; sub(".*/", "", $1); print $1 }'
+}
+
+_gantryctl() {
+    local current=$2 previous=$3 word='' verb='' what=''
+    local -i i
+
+    # bash has cut --option=value into three words.
+    [ "$current" != = ] || current=''
+    [ "$previous" != = ] || previous=${COMP_WORDS[COMP_CWORD - 2]}
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        word=${COMP_WORDS[i]}
+        case $word in
+        =) i+=1 ;;
+        -*) [ "${COMP_WORDS[i + 1]}" = = ] || [ -z "$(_gantryctl_after "$word")" ] || i+=1 ;;
+        *) [ -n "$verb" ] && what=nothing || verb=$word ;;
+        esac
+    done
+
+    case $previous in -*) word=$(_gantryctl_after "$previous") ;; *) word='' ;; esac
+    if [ -n "$word" ]; then
+        what=$word
+    elif [[ $current == -* ]]; then
+        what=$(gantryctl ${verb:+"$verb"} --help 2>/dev/null | sed -n 's/^  \(--[a-z-]*\).*/\1/p')
+    elif [ -z "$verb" ]; then
+        what=$(gantryctl --help 2>/dev/null | sed -n 's/^  \([a-z][a-z-]*\) .*/\1/p')
+    elif [ -z "$what" ]; then
+        what=$(_gantryctl_after "$verb")
+    fi
+
+    COMPREPLY=()
+    case $what in
+    '' | nothing) ;;
+    *POD*) mapfile -t COMPREPLY < <(compgen -W "$(_gantryctl_pods)" -- "$current") ;;
+    [[A-Z]*)
+        mapfile -t COMPREPLY < <(compgen -f -- "$current")
+        compopt -o filenames 2>/dev/null
+        ;;
+    *) mapfile -t COMPREPLY < <(compgen -W "${what//|/ }" -- "$current") ;;
+    esac
+}
+complete -F _gantryctl gantryctl
