@@ -48,6 +48,7 @@ struct fetch {
 struct kubelet {
     uv_loop_t *loop;
     struct events *events;
+    struct metrics *metrics;
     struct fetch *fetch; /* under way; or NULL */
     struct waiter *waiters;
     struct repeat repeat;
@@ -90,6 +91,7 @@ static void note_result(struct kubelet *kubelet, struct config *config, const ch
     const char *url = config->kubelet.url;
     bool had_failed = kubelet->failure;
 
+    kubelet->metrics->n_fetches[reason ? FETCH_FAILED : FETCH_ANSWERED]++;
     forget_failure(kubelet);
     if (reason) {
         kubelet->failure = strdup(reason);
@@ -368,7 +370,7 @@ static void begin(struct kubelet *kubelet, struct config *config)
 
 /* The kubelet as the others see it. */
 
-struct kubelet *kubelet_new(uv_loop_t *loop, struct events *events)
+struct kubelet *kubelet_new(uv_loop_t *loop, struct events *events, struct metrics *metrics)
 {
     struct kubelet *kubelet = calloc(1, sizeof(*kubelet));
 
@@ -376,6 +378,7 @@ struct kubelet *kubelet_new(uv_loop_t *loop, struct events *events)
         return NULL;
     kubelet->loop = loop;
     kubelet->events = events;
+    kubelet->metrics = metrics;
     return kubelet;
 }
 
