@@ -2,8 +2,8 @@
 
 /*
  * Metrics: that the text is Prometheus' format, that its numbers are true after launches whose
- * course is known, that a file of it is never half there, and that the manual
- * explains each metric.
+ * course is known, that a file of it is never half there, and that the manual and the dashboard
+ * speak of the metrics that there are.
  */
 
 #include "tests/unit/unit.h"
@@ -426,6 +426,32 @@ static void the_manual_explains_each(void **state)
     }
 }
 
+static size_t walk(const json_t *json)
+{
+    size_t n = 0, i;
+    const char *key;
+    json_t *value;
+
+    json_array_foreach(json, i, value) n += walk(value);
+    json_object_foreach((json_t *)json, key, value)
+    {
+        if (strcmp(key, "expr") == 0 || strcmp(key, "query") == 0)
+            n += json_is_string(value) ? are_there(json_string_value(value)) : 0;
+        n += walk(value);
+    }
+    return n;
+}
+
+static void the_dashboard_asks_for_what_there_is(void **state)
+{
+    CLEANUP(json_decrefp) json_t *board = read_json(node_source("contrib/grafana/gantry.json"));
+
+    (void)state;
+    look();
+    assert_true(walk(board) >= 10);
+    assert_true(json_array_size(json_object_get(board, "panels")) > 0);
+}
+
 static int finish_group(void **state)
 {
     (void)state;
@@ -446,6 +472,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_file_is_replaced_at_once, setup, rkt_teardown),
         cmocka_unit_test_setup_teardown(a_file_that_cannot_be_written_is_told, setup, rkt_teardown),
         cmocka_unit_test_setup_teardown(the_manual_explains_each, setup, rkt_teardown),
+        cmocka_unit_test_setup_teardown(the_dashboard_asks_for_what_there_is, setup, rkt_teardown),
     };
 
     node_enter();
