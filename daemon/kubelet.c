@@ -14,6 +14,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/metrics.h"
+
 /* So long a failure is the answer to who comes next, for a kubelet that hangs must not slow each
  * launch. */
 #define FAILURE_HOLDS (1 * USEC_SEC)

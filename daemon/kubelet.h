@@ -13,11 +13,11 @@
 #include <uv.h>
 
 #include "daemon/event.h"
-#include "daemon/metrics.h"
 #include "lib/config.h"
 #include "lib/podspec.h"
 
 struct kubelet;
+struct metrics;
 
 /* Counts the fetches in `metrics`. Return: NULL without memory. */
 struct kubelet *kubelet_new(uv_loop_t *loop, struct events *events, struct metrics *metrics);

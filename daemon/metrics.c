@@ -24,13 +24,16 @@ void metrics_deinit(struct metrics *metrics)
     metrics->n_refusals = NULL;
 }
 
+static enum launch_result result_of(const struct launch *launch)
+{
+    if (launch->refused_by)
+        return RESULT_REFUSED;
+    return launch->failure != 0 ? RESULT_FAILED : RESULT_FORWARDED;
+}
+
 void metrics_count_launch(struct metrics *metrics, const struct launch *launch)
 {
-    enum launch_result result = launch->refused_by     ? RESULT_REFUSED
-                                : launch->failure != 0 ? RESULT_FAILED
-                                                       : RESULT_FORWARDED;
-
-    metrics->n_launches[result]++;
+    metrics->n_launches[result_of(launch)]++;
     if (launch->refused_by)
         metrics->n_refusals[launch->refused_by - rooms]++;
     metrics->n_starts += launch->has_started;
@@ -39,9 +42,9 @@ void metrics_count_launch(struct metrics *metrics, const struct launch *launch)
 
 void metrics_count_exit(struct metrics *metrics, int status)
 {
-    metrics->n_exits[status == 0                ? RUN_SUCCEEDED
-                     : status == STATUS_UNKNOWN ? RUN_UNKNOWN
-                                                : RUN_FAILED]++;
+    enum run_result result = status == 0 ? RUN_SUCCEEDED : RUN_FAILED;
+
+    metrics->n_exits[status == STATUS_UNKNOWN ? RUN_UNKNOWN : result]++;
 }
 
 /* The samples of each metric. */

@@ -7,7 +7,7 @@
 
 #include "lib/usec.h"
 
-#define HISTOGRAM_BOUNDS 13
+#define HISTOGRAM_BOUNDS 15
 
 /* The longest time that each class takes in, ascending. What is longer than all of them goes into
  * the class behind the last one. */
