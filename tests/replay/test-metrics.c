@@ -2,8 +2,8 @@
 
 /*
  * Metrics: that the text is Prometheus' format, that its numbers are true after launches whose
- * course is known, that a file of it is never half there, and that the manual and the dashboard
- * speak of the metrics that there are.
+ * course is known, that a file of it is never half there, and that the manual, the alerts and
+ * the dashboard speak of the metrics that there are.
  */
 
 #include "tests/unit/unit.h"
@@ -426,6 +426,15 @@ static void the_manual_explains_each(void **state)
     }
 }
 
+static void the_alerts_are_of_what_there_is(void **state)
+{
+    CLEANUP(freep) char *text = read_text(node_source("docs/operating.md"));
+
+    (void)state;
+    look();
+    assert_true(are_there(text) > 0);
+}
+
 static size_t walk(const json_t *json)
 {
     size_t n = 0, i;
@@ -472,6 +481,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_file_is_replaced_at_once, setup, rkt_teardown),
         cmocka_unit_test_setup_teardown(a_file_that_cannot_be_written_is_told, setup, rkt_teardown),
         cmocka_unit_test_setup_teardown(the_manual_explains_each, setup, rkt_teardown),
+        cmocka_unit_test_setup_teardown(the_alerts_are_of_what_there_is, setup, rkt_teardown),
         cmocka_unit_test_setup_teardown(the_dashboard_asks_for_what_there_is, setup, rkt_teardown),
     };
 
