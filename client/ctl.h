@@ -36,6 +36,7 @@ int ctl_list(const struct ctl *ctl);
 int ctl_explain(const struct ctl *ctl);
 int ctl_reset(const struct ctl *ctl);
 int ctl_gpus(const struct ctl *ctl);
+int ctl_metrics(const struct ctl *ctl);
 int ctl_monitor(const struct ctl *ctl);
 
 /* Calls a method; parameters are consumed. `reply` is called for each reply, with borrowed

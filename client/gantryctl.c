@@ -36,6 +36,7 @@ static const struct verb {
     {"reset", "POD", OPTION_JSON, false, "end its back-off: the next restart goes at once",
      ctl_reset},
     {"gpus", NULL, OPTION_JSON, false, "the node's GPUs, and who has them", ctl_gpus},
+    {"metrics", NULL, OPTION_OUTPUT, false, "numbers for Prometheus", ctl_metrics},
     {"monitor", NULL, OPTION_JSON, false, "events as they come", ctl_monitor},
 };
 
@@ -48,6 +49,7 @@ static const struct choice {
 } choices[] = {
     {"json", 0, NULL, OPTION_JSON, "print what gantryd answers"},
     {"no-pager", 0, NULL, OPTION_NO_PAGER, "do not show it in a pager"},
+    {"output", 0, "FILE", OPTION_OUTPUT, "replace FILE by what would be printed"},
     {"version", 0, NULL, OPTION_VERSION, NULL},
     {"help", 'h', NULL, OPTION_HELP, NULL},
 };

@@ -24,6 +24,7 @@
 #include "lib/config.h"
 #include "lib/manifest.h"
 #include "lib/rktcmd.h"
+#include "lib/unreachable.h"
 #include "lib/varlink.h"
 
 /* What rkt's own failures exit with (contract section 3). */
@@ -198,6 +199,7 @@ static void report_unasked(enum message message, const char *command, const char
 static int go_unasked(const struct config *config, int argc, char **argv, const char *command,
                       const struct manifest_file *file, const char *reason)
 {
+    unreachable_add(config->daemon.socket);
     if (config->launch.on_unreachable == ON_UNREACHABLE_REFUSE) {
         report_unasked(MESSAGE_UNREACHABLE, command, reason, "refused (OnUnreachable=refuse)",
                        file);

@@ -293,6 +293,19 @@ static void method_gpus(struct api *api, struct call *call, json_t *parameters)
     uv_queue_work(api->node->loop, &listing->work, look_up_gpus, tell_gpus);
 }
 
+/* Metrics. */
+
+static void method_metrics(struct api *api, struct call *call, json_t *parameters)
+{
+    CLEANUP(freep) char *text = metrics_text(api->node);
+
+    (void)parameters;
+    if (text)
+        call_reply(call, json_pack("{s:s}", "text", text));
+    else
+        failed(call, strerror(ENOMEM));
+}
+
 /* Monitor. */
 
 static void drop_watcher(void *userdata)
@@ -380,6 +393,7 @@ static const struct method {
     {"io.gantry.Node.Explain", method_explain},
     {"io.gantry.Node.Reset", method_reset},
     {"io.gantry.Node.GPUs", method_gpus},
+    {"io.gantry.Node.Metrics", method_metrics},
     {"io.gantry.Node.Monitor", method_monitor},
     {"org.varlink.service.GetInfo", method_get_info},
     {"org.varlink.service.GetInterfaceDescription", method_get_interface},

@@ -116,6 +116,7 @@ static void conclude(struct watch *watch)
         rktpod_add_exit(rktpod, watch->exits.list[i].app, watch->exits.list[i].status);
     if (watch->container && rktpod_is_newest(rktpod))
         life_set_ended_by(&pod->life, watch->container);
+    metrics_count_exit(&node->metrics, rktpod->status);
     tell_exit(watch, watch->container);
 
     rktpod->watch = NULL;

@@ -14,6 +14,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/metrics.h"
+
 /* So long a failure is the answer to who comes next, for a kubelet that hangs must not slow each
  * launch. */
 #define FAILURE_HOLDS (1 * USEC_SEC)
@@ -48,6 +50,7 @@ struct fetch {
 struct kubelet {
     uv_loop_t *loop;
     struct events *events;
+    struct metrics *metrics;
     struct fetch *fetch; /* under way; or NULL */
     struct waiter *waiters;
     struct repeat repeat;
@@ -90,6 +93,7 @@ static void note_result(struct kubelet *kubelet, struct config *config, const ch
     const char *url = config->kubelet.url;
     bool had_failed = kubelet->failure;
 
+    kubelet->metrics->n_fetches[reason ? FETCH_FAILED : FETCH_ANSWERED]++;
     forget_failure(kubelet);
     if (reason) {
         kubelet->failure = strdup(reason);
@@ -368,7 +372,7 @@ static void begin(struct kubelet *kubelet, struct config *config)
 
 /* The kubelet as the others see it. */
 
-struct kubelet *kubelet_new(uv_loop_t *loop, struct events *events)
+struct kubelet *kubelet_new(uv_loop_t *loop, struct events *events, struct metrics *metrics)
 {
     struct kubelet *kubelet = calloc(1, sizeof(*kubelet));
 
@@ -376,6 +380,7 @@ struct kubelet *kubelet_new(uv_loop_t *loop, struct events *events)
         return NULL;
     kubelet->loop = loop;
     kubelet->events = events;
+    kubelet->metrics = metrics;
     return kubelet;
 }
 

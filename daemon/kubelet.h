@@ -17,9 +17,10 @@
 #include "lib/podspec.h"
 
 struct kubelet;
+struct metrics;
 
-/* Return: NULL without memory. */
-struct kubelet *kubelet_new(uv_loop_t *loop, struct events *events);
+/* Counts the fetches in `metrics`. Return: NULL without memory. */
+struct kubelet *kubelet_new(uv_loop_t *loop, struct events *events, struct metrics *metrics);
 
 /* Called once, from the loop, perhaps before kubelet_ask() has returned. `spec` is borrowed; NULL:
  * the kubelet does not know the pod, or cannot be asked, and then `reason` says why. */

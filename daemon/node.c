@@ -156,6 +156,7 @@ static void leave(void *userdata)
     struct pod *pod = launch->pod;
 
     launch->answer(launch);
+    metrics_count_launch(&node->metrics, launch);
     tell(node, launch);
     if (launch->binds)
         mounts_look(node->mounts);
@@ -392,10 +393,11 @@ int node_init(struct node *node, uv_loop_t *loop, struct config *config, struct 
         (struct node){.loop = loop, .config = config_ref(config), .events = {.journal = journal}};
     loop->data = node;
     node->bus = bus_new(loop, &node->events);
-    node->kubelet = kubelet_new(loop, &node->events);
+    node->kubelet = kubelet_new(loop, &node->events, &node->metrics);
     node->removals = removals_new(node);
     node->gpus = gpus_new(state_dir);
-    if (!node->bus || !node->kubelet || !node->removals || !node->gpus)
+    if (!node->bus || !node->kubelet || !node->removals || !node->gpus ||
+        metrics_init(&node->metrics) < 0)
         return -ENOMEM;
     int r = state_new(&node->state, state_dir, loop, &node->events, error);
     if (r < 0)
@@ -470,6 +472,7 @@ void node_stop(struct node *node)
 
 void node_deinit(struct node *node)
 {
+    metrics_deinit(&node->metrics);
     gpus_free(node->gpus);
     mounts_free(node->mounts);
     free(node->run_dir);

@@ -11,6 +11,7 @@
 
 #include "daemon/event.h"
 #include "daemon/launch.h"
+#include "daemon/metrics.h"
 #include "daemon/pods.h"
 #include "lib/config.h"
 
@@ -26,6 +27,7 @@ struct node {
     struct scores *scores; /* daemon/scores.c: those that are being seen to */
     struct gpus *gpus;
     struct mounts *mounts;
+    struct metrics metrics;
     char *run_dir; /* where the state is; absolute */
 
     size_t n_launches;  /* under way */
