@@ -37,6 +37,8 @@ static const struct verb {
      ctl_reset},
     {"gpus", NULL, OPTION_JSON, false, "the node's GPUs, and who has them", ctl_gpus},
     {"monitor", NULL, OPTION_JSON, false, "events as they come", ctl_monitor},
+    {"doctor", NULL, OPTION_JSON, false, "is the node as gantry needs it, and what mends it",
+     ctl_doctor},
 };
 
 static const struct choice {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "daemon/api-json.h"
+#include "daemon/checks.h"
 #include "interface.h"
 
 #define PODS_A_REPLY 100
@@ -293,6 +294,24 @@ static void method_gpus(struct api *api, struct call *call, json_t *parameters)
     uv_queue_work(api->node->loop, &listing->work, look_up_gpus, tell_gpus);
 }
 
+/* Check. */
+
+static void tell_findings(void *userdata, json_t *findings)
+{
+    struct call *call = userdata;
+
+    if (findings)
+        call_reply(call, json_pack("{s:o}", "checks", findings));
+    else
+        failed(call, strerror(ENOMEM));
+}
+
+static void method_check(struct api *api, struct call *call, json_t *parameters)
+{
+    (void)parameters;
+    checks_run(api->node, tell_findings, call);
+}
+
 /* Monitor. */
 
 static void drop_watcher(void *userdata)
@@ -380,6 +399,7 @@ static const struct method {
     {"io.gantry.Node.Explain", method_explain},
     {"io.gantry.Node.Reset", method_reset},
     {"io.gantry.Node.GPUs", method_gpus},
+    {"io.gantry.Node.Check", method_check},
     {"io.gantry.Node.Monitor", method_monitor},
     {"org.varlink.service.GetInfo", method_get_info},
     {"org.varlink.service.GetInterfaceDescription", method_get_interface},
