@@ -10,7 +10,7 @@
 #include "daemon/rktdir.h"
 
 /* A pod of which gantryd has let the launch pass: so long rkt may take until it has the lock. */
-#define STARTS_WITHIN (30 * USEC_SEC)
+#define STARTS_WITHIN (10 * USEC_SEC)
 
 /* A rkt pod that runs, as one of the two sees it. */
 struct seen {

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "client/doctor/doctor.h"
 #include "lib/message.h"
@@ -20,22 +21,34 @@
     ">/etc/systemd/journald.conf.d/99-persistent.conf && " \
     "systemctl restart systemd-journald.service && journalctl --flush"
 
-/* journald writes to /run until it goes over to /var, and takes what it has in /run away then. */
+/* Return: when it was written to; 0 if it is not there, or not for us to see. */
+static uint64_t written_at(const char *folder, const char *machine_id)
+{
+    char path[256];
+    struct stat st;
+
+    snprintf(path, sizeof(path), "%s/%s/system.journal", folder, machine_id);
+    return stat(path, &st) < 0 ? 0 : wall_from_timespec(&st.st_mtim).usec;
+}
+
+/* journald writes to /run until it goes over to /var, or because it is to; what it has left in the
+ * other place, if anything, is older. */
 void doctor_journal(struct doctor *doctor, struct finding *finding)
 {
-    char kept[256], lost[256];
+    char run[256];
 
-    snprintf(kept, sizeof(kept), "%s/%s", doctor->journals, doctor->machine_id);
-    snprintf(lost, sizeof(lost), "%s/log/journal/%s", doctor->run, doctor->machine_id);
-    if (access(lost, F_OK) < 0 && access(kept, F_OK) == 0) {
-        finding_set(finding, FINDING_OK, "the journal is kept in %s", kept);
+    snprintf(run, sizeof(run), "%s/log/journal", doctor->run);
+    uint64_t kept = written_at(doctor->journals, doctor->machine_id);
+    if (kept > 0 && kept >= written_at(run, doctor->machine_id)) {
+        finding_set(finding, FINDING_OK, "the journal is kept in %s", doctor->journals);
     } else if (access(doctor->journals, F_OK) < 0) {
         finding_set(finding, FINDING_WARNING,
                     "the journal is lost at the next boot: there is no %s", doctor->journals);
         finding_mend(finding, MAKE_FOLDER);
     } else {
         finding_set(finding, FINDING_WARNING,
-                    "the journal is lost at the next boot: journald does not write to %s", kept);
+                    "the journal is lost at the next boot: journald does not write to %s",
+                    doctor->journals);
         finding_mend(finding, MAKE_PERSISTENT);
     }
 }
