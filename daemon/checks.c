@@ -90,7 +90,7 @@ static void ask_kubelet(struct checks *checks)
         return;
     }
     finding_set(finding, FINDING_WARNING, "the kubelet is not asked: URL= of [Kubelet] is empty");
-    finding_mend(finding, "URL=http://127.0.0.1:10255/pods in [Kubelet] of gantry.conf");
+    finding_mend(finding, "URL=http://127.0.0.1:10255 in [Kubelet] of gantry.conf");
     end_one(checks);
 }
 
