@@ -38,6 +38,8 @@ static const struct verb {
     {"gpus", NULL, OPTION_JSON, false, "the node's GPUs, and who has them", ctl_gpus},
     {"metrics", NULL, OPTION_OUTPUT, false, "numbers for Prometheus", ctl_metrics},
     {"monitor", NULL, OPTION_JSON, false, "events as they come", ctl_monitor},
+    {"doctor", NULL, OPTION_JSON, false, "is the node as gantry needs it, and what mends it",
+     ctl_doctor},
 };
 
 static const struct choice {

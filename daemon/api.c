@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "daemon/api-json.h"
+#include "daemon/checks.h"
 #include "interface.h"
 
 #define PODS_A_REPLY 100
@@ -306,6 +307,24 @@ static void method_metrics(struct api *api, struct call *call, json_t *parameter
         failed(call, strerror(ENOMEM));
 }
 
+/* Check. */
+
+static void tell_findings(void *userdata, json_t *findings)
+{
+    struct call *call = userdata;
+
+    if (findings)
+        call_reply(call, json_pack("{s:o}", "checks", findings));
+    else
+        failed(call, strerror(ENOMEM));
+}
+
+static void method_check(struct api *api, struct call *call, json_t *parameters)
+{
+    (void)parameters;
+    checks_run(api->node, tell_findings, call);
+}
+
 /* Monitor. */
 
 static void drop_watcher(void *userdata)
@@ -394,6 +413,7 @@ static const struct method {
     {"io.gantry.Node.Reset", method_reset},
     {"io.gantry.Node.GPUs", method_gpus},
     {"io.gantry.Node.Metrics", method_metrics},
+    {"io.gantry.Node.Check", method_check},
     {"io.gantry.Node.Monitor", method_monitor},
     {"org.varlink.service.GetInfo", method_get_info},
     {"org.varlink.service.GetInterfaceDescription", method_get_interface},

@@ -172,6 +172,21 @@ static bool add_image(const char *data_dir, const char *id, void *data)
     return false;
 }
 
+/* The stage1s are in the store, too, as far as anybody can tell; but there is nothing to them. */
+static const struct stage1 {
+    const char *tree;
+    const char *name;
+} stage1s[] = {{STAGE1_FLY, STAGE1_FLY_NAME}, {STAGE1_HOST, STAGE1_HOST_NAME}};
+
+static void add_stage1s(json_t *list)
+{
+    for (size_t i = 0; i < N_ELEMENTS(stage1s); i++)
+        json_array_append_new(list,
+                              json_pack("{s:s, s:s, s:i, s:i, s:i}", "id",
+                                        stage1s[i].tree + strlen(PREFIX), "name", stage1s[i].name,
+                                        "import_time", 0, "last_used_time", 0, "size", 0));
+}
+
 int command_image_list(const struct cmdline *cmd, struct error *error)
 {
     const char *format = cmdline_value(cmd, "format");
@@ -182,6 +197,7 @@ int command_image_list(const struct cmdline *cmd, struct error *error)
 
     (void)error;
     for_images(cmd->data_dir, add_image, list);
+    add_stage1s(list);
     if (format) {
         json_print(json_incref(list), strcmp(format, "json") != 0);
         return 0;
@@ -199,15 +215,16 @@ int command_image_list(const struct cmdline *cmd, struct error *error)
     return 0;
 }
 
-/* The stage1s are in the store, too, as far as anybody can tell; but there is nothing to them. */
 int command_image_cat_manifest(const struct cmdline *cmd, struct error *error)
 {
     const char *image = cmd->args[0];
     char path[PATH_MAX], id[IMAGE_ID_SIZE];
 
-    if (strcmp(image, STAGE1_FLY_NAME) == 0) {
-        puts("{\"acKind\": \"ImageManifest\", \"acVersion\": \"0.8.11\", \"name\": "
-             "\"coreos.com/rkt/stage1-fly\"}");
+    for (size_t i = 0; i < N_ELEMENTS(stage1s); i++) {
+        if (strcmp(image, stage1s[i].name) != 0)
+            continue;
+        printf("{\"acKind\": \"ImageManifest\", \"acVersion\": \"0.8.11\", \"name\": \"%.*s\"}\n",
+               (int)strcspn(image, ":"), image);
         return 0;
     }
     if (image_find(cmd->data_dir, image, id) < 0)

@@ -15,8 +15,10 @@
 /* 36 characters and the NUL. */
 #define UUID_SIZE 37
 
-/* What a pod's stage1TreeStoreID says of its stage1; there is no such tree in the store. */
+/* The stage1s that there are, and what a pod's stage1TreeStoreID says of them; there is no such
+ * tree in the store. */
 #define STAGE1_FLY_NAME "coreos.com/rkt/stage1-fly:1.30.0"
+#define STAGE1_HOST_NAME "coreos.com/rkt/stage1-host:1.30.0"
 #define STAGE1_FLY "deps-sha512-f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1"
 #define STAGE1_HOST "deps-sha512-5757575757575757575757575757575757575757575757575757575757575757"
 

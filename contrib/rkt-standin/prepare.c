@@ -34,7 +34,7 @@ static void prepare_deinit(struct prepare *prepare)
 static int prepare_stage1(struct prepare *prepare)
 {
     const char *name = cmdline_value(prepare->cmd, "stage1-name");
-    bool is_fly = name && strstr(name, "stage1-fly");
+    bool is_fly = name && strcmp(name, STAGE1_FLY_NAME) == 0;
     int fd = prepare->pod.fd;
 
     int r = dir_make(fd, "appsinfo", 0750);
@@ -150,12 +150,19 @@ static bool has_conflict(const struct cmdline *cmd)
     return cmd->n_args > 0;
 }
 
+/* One that is not in the store would have to be looked for in the network. */
+static bool has_stage1(const char *name)
+{
+    return !name || strcmp(name, STAGE1_FLY_NAME) == 0 || strcmp(name, STAGE1_HOST_NAME) == 0;
+}
+
 int command_prepare(const struct cmdline *cmd, struct error *error)
 {
     CLEANUP(prepare_deinit)
     struct prepare prepare = {
         .cmd = cmd, .pod = POD_NULL, .has_overlay = !cmdline_is_on(cmd, "no-overlay")};
     const char *path = cmdline_value(cmd, "pod-manifest");
+    const char *stage1 = cmdline_value(cmd, "stage1-name");
 
     if (!path || path[0] == '\0')
         return error_set(error, FAILED,
@@ -164,6 +171,8 @@ int command_prepare(const struct cmdline *cmd, struct error *error)
                              : "must provide at least one image or specify the pod manifest");
     if (has_conflict(cmd))
         return error_set(error, FAILED, "conflicting flags set with --pod-manifest (see --help)");
+    if (!has_stage1(stage1))
+        return error_set(error, FAILED, "failed to fetch image \"%s\": discovery failed", stage1);
 
     int r = pod_new(&prepare.pod, cmd->data_dir);
     if (r == 0) {

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * gantry itself: its configuration, its socket and who answers there, its units.
+ */
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "client/connection.h"
+#include "client/doctor/doctor.h"
+
+/* gantryd may itself wait for the kubelet, for half of what a launch may take at most. */
+#define ANSWERS_WITHIN (10 * USEC_SEC)
+
+#define START_SOCKET "systemctl enable --now gantryd.socket"
+#define START_ALL "systemctl restart gantryd.socket gantryd.service"
+
+void doctor_configuration(struct doctor *doctor, struct finding *finding)
+{
+    if (!doctor->config_fault) {
+        finding_set(finding, FINDING_OK, "%s %s", doctor->config_path,
+                    access(doctor->config_path, F_OK) == 0 ? "is valid"
+                                                           : "is not there: the defaults hold");
+        return;
+    }
+    finding_set(finding, doctor->config_is_bad ? FINDING_FAILED : FINDING_WARNING, "%s",
+                doctor->config_fault);
+    if (doctor->n_config_faults > 1) {
+        CLEANUP(freep) char *first = finding->found;
+        finding->found = NULL;
+        finding_set(finding, finding->status, "%s (and %u more)", first ? first : "",
+                    doctor->n_config_faults - 1);
+    }
+    finding_mend(finding, "gantryd --check-config  # tells all faults; when they are mended: "
+                          "systemctl restart gantryd.socket gantryd.service");
+}
+
+/* The socket. */
+
+static void cannot_ask(struct doctor *doctor, struct finding *finding, enum finding_status status,
+                       const char *remedy, const char *why)
+{
+    finding_set(finding, status, "gantryd cannot be asked at %s: %s", doctor->config->daemon.socket,
+                why);
+    finding_mend(finding, "%s", remedy);
+    free(doctor->not_asked);
+    free(doctor->to_ask);
+    doctor->not_asked = strdup("gantryd cannot be asked");
+    doctor->to_ask = strdup(remedy);
+}
+
+static void failed_to_ask(struct doctor *doctor, struct finding *finding, int code)
+{
+    bool is_closed = code == -ENOENT || code == -ECONNREFUSED;
+
+    if (code == -EACCES || code == -EPERM)
+        cannot_ask(doctor, finding, FINDING_UNKNOWN, AS_ROOT, strerror(-code));
+    else
+        cannot_ask(doctor, finding, FINDING_FAILED, is_closed ? START_SOCKET : START_ALL,
+                   code > 0 ? "it closes the connection" : strerror(-code));
+}
+
+/* One call on a connection of its own. Return: 0 and the reply, to json_decref(); as connection_*.
+ */
+static int ask(const char *socket, const char *method, json_t **messagep,
+               struct varlink_reply *reply)
+{
+    CLEANUP(connection_close) struct connection connection = CONNECTION_NULL;
+    CLEANUP(json_decrefp)
+    json_t *call = json_pack("{s:s, s:{}}", "method", method, "parameters");
+    usec_t deadline = usec_add(usec_now(), ANSWERS_WITHIN);
+    size_t length;
+
+    CLEANUP(freep) char *message = call ? varlink_encode(call, &length) : NULL;
+    if (!message)
+        return -ENOMEM;
+    int r = connection_open(&connection, socket, deadline);
+    if (r == 0)
+        r = connection_send(&connection, message, length, deadline);
+    /* One that does not take us in may have sent why before it closed. */
+    if (r == 0 || r == CONNECTION_E_CLOSED)
+        r = connection_receive(&connection, messagep, reply, deadline, NULL);
+    return r;
+}
+
+static bool is_not_permitted(const struct varlink_reply *reply)
+{
+    return reply->error && strcmp(reply->error, "io.gantry.Node.NotPermitted") == 0;
+}
+
+static void take_info(struct doctor *doctor, struct finding *finding, const json_t *info)
+{
+    const char *socket = doctor->config->daemon.socket;
+    const char *version = json_string_value(json_object_get(info, "version"));
+
+    if (version && strcmp(version, PACKAGE_VERSION) == 0) {
+        finding_set(finding, FINDING_OK, "gantryd %s answers at %s", version, socket);
+    } else {
+        finding_set(finding, FINDING_WARNING, "gantryd %s answers at %s, and gantryctl is %s",
+                    version ? version : "", socket, PACKAGE_VERSION);
+        finding_mend(finding, "systemctl restart gantryd.service");
+    }
+}
+
+/* What it has found itself. */
+static void take_findings(struct doctor *doctor)
+{
+    CLEANUP(json_decrefp) json_t *message = NULL;
+    struct varlink_reply reply = {0};
+
+    int r = ask(doctor->config->daemon.socket, "io.gantry.Node.Check", &message, &reply);
+    if (r == 0 && !reply.error) {
+        doctor->asked = json_incref(json_object_get(reply.parameters, "checks"));
+        return;
+    }
+    free(doctor->not_asked);
+    free(doctor->to_ask);
+    if (asprintf(&doctor->not_asked, "gantryd does not tell: %s",
+                 r < 0   ? strerror(-r)
+                 : r > 0 ? "it closes the connection"
+                         : reply.error) < 0)
+        doctor->not_asked = NULL;
+    doctor->to_ask = strdup("systemctl restart gantryd.service");
+}
+
+void doctor_socket(struct doctor *doctor, struct finding *finding)
+{
+    CLEANUP(json_decrefp) json_t *message = NULL;
+    struct varlink_reply reply = {0};
+
+    int r = ask(doctor->config->daemon.socket, "org.varlink.service.GetInfo", &message, &reply);
+    if (r != 0) {
+        failed_to_ask(doctor, finding, r);
+    } else if (is_not_permitted(&reply)) {
+        cannot_ask(doctor, finding, FINDING_UNKNOWN, AS_ROOT, "not permitted");
+    } else if (reply.error) {
+        cannot_ask(doctor, finding, FINDING_FAILED, START_ALL, reply.error);
+    } else {
+        take_info(doctor, finding, reply.parameters);
+        take_findings(doctor);
+    }
+}
+
+/* The units. */
+
+/* The word that systemctl answers. Return: as doctor_run(). */
+static int ask_systemctl(const struct doctor *doctor, const char *verb, char *word, size_t size)
+{
+    char *argv[] = {(char *)doctor->systemctl, (char *)verb, "gantryd.socket", NULL};
+
+    int r = doctor_run(argv, word, size);
+    word[strcspn(word, "\n")] = '\0';
+    return r;
+}
+
+void doctor_units(struct doctor *doctor, struct finding *finding)
+{
+    char enabled[64], active[64];
+
+    int is_enabled = ask_systemctl(doctor, "is-enabled", enabled, sizeof(enabled));
+    int is_active = ask_systemctl(doctor, "is-active", active, sizeof(active));
+    int r = is_enabled < 0 ? is_enabled : is_active < 0 ? is_active : 0;
+    if (r < 0 || active[0] == '\0') {
+        finding_set(finding, FINDING_UNKNOWN, "systemd cannot be asked: %s%s%s", doctor->systemctl,
+                    r < 0 ? ": " : " fails", r < 0 ? strerror(-r) : "");
+        finding_mend(finding, "systemctl status gantryd.socket  # why does systemd not answer?");
+    } else if (is_active == 0 && is_enabled == 0) {
+        finding_set(finding, FINDING_OK, "gantryd.socket is %s and %s", enabled, active);
+    } else if (strncmp(enabled, "masked", 6) == 0) {
+        finding_set(finding, FINDING_FAILED, "gantryd.socket is %s and %s", enabled, active);
+        finding_mend(finding, "systemctl unmask gantryd.socket && " START_SOCKET);
+    } else {
+        finding_set(finding, is_active == 0 ? FINDING_WARNING : FINDING_FAILED,
+                    "gantryd.socket is %s and %s", enabled[0] ? enabled : "not known to systemd",
+                    active);
+        finding_mend(finding, enabled[0] && strcmp(enabled, "not-found") != 0
+                                  ? START_SOCKET
+                                  : "systemctl daemon-reload && " START_SOCKET);
+    }
+}
