@@ -37,6 +37,12 @@ static const struct verb {
      ctl_reset},
     {"gpus", NULL, OPTION_JSON, false, "the node's GPUs, and who has them", ctl_gpus},
     {"monitor", NULL, OPTION_JSON, false, "events as they come", ctl_monitor},
+    {"run", "MANIFEST", OPTION_JSON | OPTION_RESTART, false, "run a pod without a kubelet",
+     ctl_run},
+    {"stop", "POD", OPTION_JSON, false, "stop a pod that run started", ctl_stop},
+    {"rm", "POD", OPTION_JSON, false, "stop it, and remove it", ctl_rm},
+    {"logs", "NAME", OPTION_JSON | OPTION_FOLLOW, false, "its unit's entries in the journal",
+     ctl_logs},
 };
 
 static const struct choice {
@@ -48,6 +54,8 @@ static const struct choice {
 } choices[] = {
     {"json", 0, NULL, OPTION_JSON, "print what gantryd answers"},
     {"no-pager", 0, NULL, OPTION_NO_PAGER, "do not show it in a pager"},
+    {"follow", 'f', NULL, OPTION_FOLLOW, "logs: wait for more"},
+    {"restart", 0, "POLICY", OPTION_RESTART, "run: Always, OnFailure or Never"},
     {"version", 0, NULL, OPTION_VERSION, NULL},
     {"help", 'h', NULL, OPTION_HELP, NULL},
 };

@@ -26,6 +26,7 @@ struct node {
     struct scores *scores; /* daemon/scores.c: those that are being seen to */
     struct gpus *gpus;
     struct mounts *mounts;
+    struct ownpods *ownpods;
     char *run_dir; /* where the state is; absolute */
 
     size_t n_launches;  /* under way */
