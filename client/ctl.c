@@ -20,6 +20,14 @@ const char *ctl_string(const json_t *object, const char *name)
     return text ? text : "";
 }
 
+const char *ctl_state(const json_t *pod)
+{
+    const char *state = ctl_string(pod, "state");
+    bool is_up = strcmp(state, "running") == 0 || strcmp(state, "starting") == 0;
+
+    return json_is_true(json_object_get(pod, "stopped")) && !is_up ? "stopped" : state;
+}
+
 const char *ctl_span(char buffer[static CTL_SPAN_MAX], uint64_t usec)
 {
     uint64_t unit = usec >= USEC_SEC ? USEC_SEC : USEC_MSEC;

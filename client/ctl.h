@@ -56,6 +56,9 @@ void ctl_print_json(const json_t *json, bool one_of_many);
 int64_t ctl_number(const json_t *object, const char *name);
 const char *ctl_string(const json_t *object, const char *name);
 
+/* The pod's state in a word: gantryd's own, or "stopped". */
+const char *ctl_state(const json_t *pod);
+
 /* Big enough for ctl_age() and ctl_span(). */
 #define CTL_SPAN_MAX 40
 

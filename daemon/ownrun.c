@@ -145,7 +145,7 @@ struct sweep {
     struct ownpod *ownpod;
     char *data_dir;
     json_t *rktpods; /* those that are left */
-    char *words;     /* of a failure; NULL: there was none */
+    char *words;     /* what rkt rm said */
 };
 
 static void see_what_is_left(uv_work_t *work)
@@ -172,7 +172,7 @@ static void removed(struct ownpod *ownpod, const char *words)
         /* It can be tried again. */
         ownpod->wish = OWNPOD_STOP;
         save(ownpod);
-        tell_done(ownpod, OWNPOD_REMOVE, words ? words : "rkt rm has left something");
+        tell_done(ownpod, OWNPOD_REMOVE, words && words[0] ? words : "rkt rm has left something");
         ownrun_look(ownpod);
         return;
     }
@@ -211,7 +211,7 @@ static void rkt_rm_done(void *userdata, const struct oneshot_result *result)
         sweep->ownpod = ownpod;
         sweep->data_dir = strdup(ownpod->node->config->rkt.data_dir);
         sweep->rktpods = json_deep_copy(ownpod->rktpods);
-        sweep->words = result->result == 0 ? NULL : strdup(oneshot_words(result));
+        sweep->words = strdup(oneshot_words(result));
     }
     if (!sweep || !sweep->data_dir || !sweep->rktpods) {
         ownpod->step = OWNPOD_IDLE;

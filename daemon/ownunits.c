@@ -14,6 +14,7 @@ struct arguments {
     char **list; /* ended by NULL */
     size_t n;
     bool is_incomplete;
+    bool may_fail;
 };
 
 static void arguments_deinit(struct arguments *arguments)
@@ -105,7 +106,8 @@ static void run(struct ownpod *ownpod, const char *verb, const struct arguments 
         description = NULL;
     unit.description = description;
     if (before->n > 0)
-        unit.commands[n++].argv = (const char *const *)before->list;
+        unit.commands[n++] =
+            (struct transient_command){(const char *const *)before->list, before->may_fail};
     if (arguments->n > 0)
         unit.commands[n++].argv = (const char *const *)arguments->list;
     if (before->is_incomplete || arguments->is_incomplete || n == 0)
@@ -253,7 +255,8 @@ void ownunits_start(struct ownpod *ownpod, const struct adopt_limits *limits, bu
 
 void ownunits_remove(struct ownpod *ownpod, size_t n_kept, oneshot_done_fn *done)
 {
-    CLEANUP(arguments_deinit) struct arguments rkt = {0}, rm = {0};
+    /* It fails for rkt pods that are gone already. */
+    CLEANUP(arguments_deinit) struct arguments rkt = {.may_fail = true}, rm = {0};
     CLEANUP(freep) char *volumes = ownunits_volumes(ownpod);
     size_t n = json_array_size(ownpod->rktpods);
 
