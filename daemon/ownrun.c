@@ -628,8 +628,9 @@ void ownrun_wish(struct ownpod *ownpod, enum ownpod_wish wish, struct ownpod_wai
     }
     if (wish == OWNPOD_REMOVE)
         tell_done(ownpod, OWNPOD_STOP, NULL);
-    if (wish != OWNPOD_RUN && (ownpod->step == OWNPOD_FETCHING || ownpod->step == OWNPOD_PREPARING))
-        ownunits_cancel(ownpod);
+    /* A fetch may take long. A prepare does not, and would leave half a rkt pod behind. */
+    if (wish != OWNPOD_RUN && ownpod->step == OWNPOD_FETCHING)
+        ownunits_cancel_fetch(ownpod);
     save(ownpod);
     ownrun_look(ownpod);
 }

@@ -204,12 +204,11 @@ static void ignore(void *userdata, int result, const char *reason)
     (void)reason;
 }
 
-void ownunits_cancel(struct ownpod *ownpod)
+void ownunits_cancel_fetch(struct ownpod *ownpod)
 {
     char name[OWNUNITS_NAME_MAX];
 
-    oneshot_name(name, ownpod, ownpod->step == OWNPOD_FETCHING ? "fetch" : "prepare");
-    bus_stop_unit(ownpod->node->bus, name, ignore, NULL);
+    bus_stop_unit(ownpod->node->bus, oneshot_name(name, ownpod, "fetch"), ignore, NULL);
 }
 
 /* rkt's own processes need memory besides the apps', which the stage1 holds to their limits. */

@@ -29,8 +29,8 @@ void ownunits_fetch(struct ownpod *ownpod, const struct kubepod_image *image,
 void ownunits_inspect(struct ownpod *ownpod, const char *id, oneshot_done_fn *done);
 /* rkt prepare, of the text of a pod manifest; it prints the UUID. */
 void ownunits_prepare(struct ownpod *ownpod, const char *manifest, oneshot_done_fn *done);
-/* Ends one of the above. */
-void ownunits_cancel(struct ownpod *ownpod);
+/* Ends a fetch. */
+void ownunits_cancel_fetch(struct ownpod *ownpod);
 /* rkt run-prepared of the newest rkt pod, as the pod's unit. */
 void ownunits_start(struct ownpod *ownpod, const struct adopt_limits *limits, bus_done_fn *done);
 /* rkt rm of all but the newest `n_kept` rkt pods; if none is kept, the folders of emptyDirs go,
