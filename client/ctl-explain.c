@@ -8,14 +8,14 @@
 
 static void print_state(const json_t *pod)
 {
-    const char *state = ctl_string(pod, "state");
+    const char *state = ctl_state(pod);
     uint64_t backoff = (uint64_t)ctl_number(pod, "backoffUSec");
     char left[CTL_SPAN_MAX], whole[CTL_SPAN_MAX];
 
     if (strcmp(state, "held") == 0)
         printf("  state      held back: a restart has to wait another %s of %s\n",
                ctl_span(left, (uint64_t)ctl_number(pod, "heldUSec")), ctl_span(whole, backoff));
-    else if (backoff > 0)
+    else if (backoff > 0 && strcmp(state, "stopped") != 0)
         printf("  state      %s; the next restart has to wait %s\n", state,
                ctl_span(whole, backoff));
     else

@@ -82,13 +82,13 @@ static int add_line(struct libscols_table *table, const json_t *pod)
         return -ENOMEM;
     snprintf(name, sizeof(name), "%s/%s", ctl_string(pod, "namespace"), ctl_string(pod, "name"));
     snprintf(restarts, sizeof(restarts), "%" PRId64, ctl_number(pod, "restarts"));
-    if (held > 0)
+    if (held > 0 && strcmp(ctl_state(pod), "stopped") != 0)
         ctl_span(left, (uint64_t)held);
     describe_exit(pod, last_exit, sizeof(last_exit));
 
     const char *cells[] = {
         [COLUMN_POD] = name,
-        [COLUMN_STATE] = ctl_string(pod, "state"),
+        [COLUMN_STATE] = ctl_state(pod),
         [COLUMN_RESTARTS] = restarts,
         [COLUMN_LEFT] = left,
         [COLUMN_LAST_EXIT] = last_exit,

@@ -20,6 +20,14 @@ const char *ctl_string(const json_t *object, const char *name)
     return text ? text : "";
 }
 
+const char *ctl_state(const json_t *pod)
+{
+    const char *state = ctl_string(pod, "state");
+    bool is_up = strcmp(state, "running") == 0 || strcmp(state, "starting") == 0;
+
+    return json_is_true(json_object_get(pod, "stopped")) && !is_up ? "stopped" : state;
+}
+
 const char *ctl_span(char buffer[static CTL_SPAN_MAX], uint64_t usec)
 {
     uint64_t unit = usec >= USEC_SEC ? USEC_SEC : USEC_MSEC;
@@ -72,12 +80,60 @@ static int ambiguous_pod(const json_t *parameters)
     return EXIT_NO_POD;
 }
 
+/* Of gantryctl run, stop and rm. */
+
+static int name_in_use(const json_t *parameters)
+{
+    const char *name = ctl_string(parameters, "name");
+    bool is_stopped = json_is_true(json_object_get(parameters, "stopped"));
+
+    fprintf(stderr, "gantryctl: there is a pod \"%s\" already%s\nSee: gantryctl rm %s\n", name,
+            is_stopped ? ", stopped, of another manifest" : "", name);
+    return EXIT_FAILED;
+}
+
+static int unsupported(const json_t *parameters)
+{
+    const json_t *fields = json_object_get(parameters, "fields");
+
+    fprintf(stderr, "gantryctl: rkt cannot run this pod as it is written:\n");
+    for (size_t i = 0; i < json_array_size(fields); i++)
+        fprintf(stderr, "  %s\n", json_string_value(json_array_get(fields, i)));
+    return EXIT_FAILED;
+}
+
+static int not_own(const json_t *parameters)
+{
+    fprintf(stderr, "gantryctl: pod %s was not started by gantryctl run: it is the kubelet's\n",
+            ctl_string(parameters, "pod"));
+    return EXIT_FAILED;
+}
+
+static int told_reason(const json_t *parameters)
+{
+    fprintf(stderr, "gantryctl: %s\n", ctl_string(parameters, "reason"));
+    return EXIT_FAILED;
+}
+
+static const struct {
+    const char *name;
+    int (*tell)(const json_t *parameters);
+} errors[] = {
+    {"io.gantry.Node.NameInUse", name_in_use},   {"io.gantry.Node.Unsupported", unsupported},
+    {"io.gantry.Node.NotOwn", not_own},          {"io.gantry.Node.NotDone", told_reason},
+    {"io.gantry.Node.BadManifest", told_reason},
+};
+
 static int told_error(const struct varlink_reply *reply)
 {
     if (strcmp(reply->error, "io.gantry.Node.NoSuchPod") == 0)
         return no_such_pod(reply->parameters);
     if (strcmp(reply->error, "io.gantry.Node.AmbiguousPod") == 0)
         return ambiguous_pod(reply->parameters);
+    for (size_t i = 0; i < N_ELEMENTS(errors); i++) {
+        if (strcmp(reply->error, errors[i].name) == 0)
+            return errors[i].tell(reply->parameters);
+    }
     CLEANUP(freep) char *parameters = json_dumps(reply->parameters, JSON_COMPACT);
     fprintf(stderr, "gantryctl: gantryd answers %s %s\n", reply->error,
             parameters ? parameters : "");

@@ -39,6 +39,10 @@ int ctl_gpus(const struct ctl *ctl);
 int ctl_metrics(const struct ctl *ctl);
 int ctl_monitor(const struct ctl *ctl);
 int ctl_doctor(const struct ctl *ctl);
+int ctl_run(const struct ctl *ctl);
+int ctl_stop(const struct ctl *ctl);
+int ctl_rm(const struct ctl *ctl);
+int ctl_logs(const struct ctl *ctl);
 
 /* Calls a method; parameters are consumed. `reply` is called for each reply, with borrowed
  * parameters, and ends the call early by returning something else than 0. With `more` replies may
@@ -53,6 +57,9 @@ void ctl_print_json(const json_t *json, bool one_of_many);
 /* Reads a member; 0 and "" if it is missing. */
 int64_t ctl_number(const json_t *object, const char *name);
 const char *ctl_string(const json_t *object, const char *name);
+
+/* The pod's state in a word: gantryd's own, or "stopped". */
+const char *ctl_state(const json_t *pod);
 
 /* Big enough for ctl_age() and ctl_span(). */
 #define CTL_SPAN_MAX 40

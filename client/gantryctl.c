@@ -40,6 +40,12 @@ static const struct verb {
     {"monitor", NULL, OPTION_JSON, false, "events as they come", ctl_monitor},
     {"doctor", NULL, OPTION_JSON, false, "is the node as gantry needs it, and what mends it",
      ctl_doctor},
+    {"run", "MANIFEST", OPTION_JSON | OPTION_RESTART, false, "run a pod without a kubelet",
+     ctl_run},
+    {"stop", "POD", OPTION_JSON, false, "stop a pod that run started", ctl_stop},
+    {"rm", "POD", OPTION_JSON, false, "stop it, and remove it", ctl_rm},
+    {"logs", "NAME", OPTION_JSON | OPTION_FOLLOW, false, "its unit's entries in the journal",
+     ctl_logs},
 };
 
 static const struct choice {
@@ -52,6 +58,8 @@ static const struct choice {
     {"json", 0, NULL, OPTION_JSON, "print what gantryd answers"},
     {"no-pager", 0, NULL, OPTION_NO_PAGER, "do not show it in a pager"},
     {"output", 0, "FILE", OPTION_OUTPUT, "replace FILE by what would be printed"},
+    {"follow", 'f', NULL, OPTION_FOLLOW, "logs: wait for more"},
+    {"restart", 0, "Always|OnFailure|Never", OPTION_RESTART, "run: when it is run again"},
     {"version", 0, NULL, OPTION_VERSION, NULL},
     {"help", 'h', NULL, OPTION_HELP, NULL},
 };

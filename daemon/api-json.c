@@ -187,14 +187,15 @@ json_t *pod_to_json(const struct pod *pod, const struct backoff_limits *limits)
     waits(&pod->life, limits, clocks.now, &backoff, &held);
     for (const struct rktpod *rktpod = pod->rktpods; rktpod; rktpod = rktpod->next)
         json_array_append_new(rktpods, rktpod_to_json(rktpod, &clocks));
-    return json_pack("{s:s, s:s, s:s, s:s, s:i, s:I, s:I, s:s*, s:o, s:o*, s:o*, s:s*, s:o*}",
+    return json_pack("{s:s, s:s, s:s, s:s, s:i, s:I, s:I, s:s*, s:o, s:o*, s:o*, s:s*, s:o*, s:o*}",
                      "uid", pod->uid, "name", pod->name, "namespace", pod->namespace, "state",
                      life_state_name(pod->life.state), "restarts", (int)pod->restarts,
                      "backoffUSec", (json_int_t)backoff, "heldUSec", (json_int_t)held, "endedBy",
                      pod->life.ended_by, "rktPods", rktpods, "passed",
                      podjson_record(&pod->passed, wall_of(&clocks, pod->passed.at)), "refused",
                      podjson_record(&pod->refused, wall_of(&clocks, pod->refused.at)), "qosClass",
-                     pod->qos_class, "oomScores", podjson_oom_scores(pod));
+                     pod->qos_class, "oomScores", podjson_oom_scores(pod), "stopped",
+                     pod->is_own ? json_boolean(pod->is_stopped) : NULL);
 }
 
 /* Adds "NAME=value"; what stands there already keeps its place before a newline. */

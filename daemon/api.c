@@ -7,6 +7,7 @@
 
 #include "daemon/api-json.h"
 #include "daemon/checks.h"
+#include "daemon/api-own.h"
 #include "interface.h"
 
 #define PODS_A_REPLY 100
@@ -241,6 +242,29 @@ static void method_reset(struct api *api, struct call *call, json_t *parameters)
     reply_pod(api, call, pod);
 }
 
+/* Pods of gantry's own. */
+
+static void method_run(struct api *api, struct call *call, json_t *parameters)
+{
+    api_own_run(api->node, call, parameters);
+}
+
+static void method_stop(struct api *api, struct call *call, json_t *parameters)
+{
+    struct pod *pod = find_pod(api, call, parameters);
+
+    if (pod)
+        api_own_wish(api->node, call, pod, OWNPOD_STOP);
+}
+
+static void method_remove(struct api *api, struct call *call, json_t *parameters)
+{
+    struct pod *pod = find_pod(api, call, parameters);
+
+    if (pod)
+        api_own_wish(api->node, call, pod, OWNPOD_REMOVE);
+}
+
 /* GPUs. Who has them is looked up on disk. */
 
 struct gpu_listing {
@@ -414,6 +438,9 @@ static const struct method {
     {"io.gantry.Node.GPUs", method_gpus},
     {"io.gantry.Node.Metrics", method_metrics},
     {"io.gantry.Node.Check", method_check},
+    {"io.gantry.Node.Run", method_run},
+    {"io.gantry.Node.Stop", method_stop},
+    {"io.gantry.Node.Remove", method_remove},
     {"io.gantry.Node.Monitor", method_monitor},
     {"org.varlink.service.GetInfo", method_get_info},
     {"org.varlink.service.GetInterfaceDescription", method_get_interface},

@@ -1,21 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * libdbus without its watches and timeouts: one uv_poll on the connection's socket, and on each
- * turn dbus_connection_read_write(0), which reads and writes what it can without waiting. Hello is
+ * libdbus without its timeouts: one uv_poll on the connection's socket, for what its watches wait
+ * for, and on each turn dbus_connection_read_write(0), which reads and writes what it can without
+ * waiting. Hello is
  * the first message in the queue, so nothing has to wait for its answer; every question has a timer
  * of its own.
  */
 
-#include "daemon/bus.h"
+#include "daemon/bus-connection.h"
 
-#include <dbus/dbus.h>
 #include <signal.h>
 #include <string.h>
 #include <systemd/sd-bus.h>
 
-#define SYSTEMD "org.freedesktop.systemd1"
-#define MANAGER_PATH "/org/freedesktop/systemd1"
 #define SYSTEM_BUS "unix:path=/run/dbus/system_bus_socket"
 
 #define ANSWER_MSEC 2000
@@ -23,16 +21,6 @@
 /* A unit whose main process is gone is told so soon: asked after 0, 20, 40, ... 640 ms. */
 #define ASK_AGAIN_MSEC 20
 #define ASKS_MAX 7
-
-struct bus {
-    uv_loop_t *loop;
-    struct events *events;
-    DBusConnection *connection; /* NULL: not connected */
-    uv_poll_t *poll;            /* on its socket */
-    bool closed;
-    bool in_turn; /* libdbus hands out: it must not be made to do so again within */
-    struct question *questions;
-};
 
 struct question {
     struct question *next;
@@ -46,7 +34,7 @@ struct question {
     void *userdata;
 };
 
-static void report(struct bus *bus, const char *reason)
+void bus_report(struct bus *bus, const char *reason)
 {
     CLEANUP(event_deinit) struct event event;
 
@@ -54,7 +42,7 @@ static void report(struct bus *bus, const char *reason)
     events_emit(bus->events, &event, NULL, usec_now());
 }
 
-static void message_unrefp(DBusMessage **messagep)
+void bus_message_unrefp(DBusMessage **messagep)
 {
     if (*messagep)
         dbus_message_unref(*messagep);
@@ -81,24 +69,41 @@ static void disconnect(struct bus *bus)
     dbus_connection_close(bus->connection);
     dbus_connection_unref(bus->connection);
     bus->connection = NULL;
+    bus_units_lost(bus);
 }
 
 static void socket_ready(uv_poll_t *poll, int status, int events);
 
-/* Asks for what the connection waits for. While it authenticates, only the other side's turn
- * counts: libdbus has written its own. */
+/* libdbus has a watch for writing, which is on when it has something to write: also within the
+ * handshake, when nothing else shows that. */
+
+static dbus_bool_t add_watch(DBusWatch *watch, void *data)
+{
+    struct bus *bus = data;
+
+    if (dbus_watch_get_flags(watch) & DBUS_WATCH_WRITABLE)
+        bus->writing = watch;
+    return TRUE;
+}
+
+static void remove_watch(DBusWatch *watch, void *data)
+{
+    struct bus *bus = data;
+
+    if (bus->writing == watch)
+        bus->writing = NULL;
+}
+
 static void poll_socket(struct bus *bus)
 {
     int events = UV_READABLE | UV_DISCONNECT;
 
-    if (dbus_connection_get_is_authenticated(bus->connection) &&
-        dbus_connection_has_messages_to_send(bus->connection))
+    if (bus->writing && dbus_watch_get_enabled(bus->writing))
         events |= UV_WRITABLE;
     uv_poll_start(bus->poll, events, socket_ready);
 }
 
-/* Reads, writes and hands out what is there. */
-static void turn(struct bus *bus)
+void bus_turn(struct bus *bus)
 {
     if (bus->in_turn)
         return;
@@ -110,7 +115,7 @@ static void turn(struct bus *bus)
     if (dbus_connection_get_is_connected(bus->connection)) {
         poll_socket(bus);
     } else {
-        report(bus, "the connection was lost");
+        bus_report(bus, "the connection was lost");
         disconnect(bus);
     }
 }
@@ -119,7 +124,7 @@ static void socket_ready(uv_poll_t *poll, int status, int events)
 {
     (void)status;
     (void)events;
-    turn(poll->data);
+    bus_turn(poll->data);
 }
 
 static int watch_socket(struct bus *bus)
@@ -128,6 +133,9 @@ static int watch_socket(struct bus *bus)
 
     if (!dbus_connection_get_unix_fd(bus->connection, &fd))
         return UV_EBADF;
+    if (!dbus_connection_set_watch_functions(bus->connection, add_watch, remove_watch, NULL, bus,
+                                             NULL))
+        return UV_ENOMEM;
     bus->poll = calloc(1, sizeof(*bus->poll));
     if (!bus->poll)
         return UV_ENOMEM;
@@ -146,8 +154,7 @@ static bool send_message(struct bus *bus, DBusMessage *message)
     return message && dbus_connection_send(bus->connection, message, NULL);
 }
 
-/* Return: true if there is a connection, perhaps one that is not through with its handshake. */
-static bool connected(struct bus *bus)
+bool bus_connect(struct bus *bus)
 {
     const char *address = getenv("DBUS_SYSTEM_BUS_ADDRESS");
     DBusError error = DBUS_ERROR_INIT;
@@ -156,37 +163,40 @@ static bool connected(struct bus *bus)
         return bus->connection;
     bus->connection = dbus_connection_open_private(address ? address : SYSTEM_BUS, &error);
     if (!bus->connection) {
-        report(bus, error.message);
+        bus_report(bus, error.message);
         dbus_error_free(&error);
         return false;
     }
     dbus_connection_set_exit_on_disconnect(bus->connection, FALSE);
 
-    CLEANUP(message_unrefp)
+    CLEANUP(bus_message_unrefp)
     DBusMessage *hello = dbus_message_new_method_call(DBUS_SERVICE_DBUS, DBUS_PATH_DBUS,
                                                       DBUS_INTERFACE_DBUS, "Hello");
     int r = send_message(bus, hello) ? watch_socket(bus) : UV_ENOMEM;
     if (r < 0) {
-        report(bus, uv_strerror(r));
+        bus_report(bus, uv_strerror(r));
         disconnect(bus);
         return false;
     }
     return true;
 }
 
+DBusMessage *bus_new_call(const char *method)
+{
+    return dbus_message_new_method_call(SYSTEMD, MANAGER_PATH, SYSTEMD ".Manager", method);
+}
+
 /* Calls a method of systemd's manager with a unit's name, and does not care for the answer. */
 static void tell_manager(struct bus *bus, const char *method, const char *unit)
 {
-    if (!connected(bus))
+    if (!bus_connect(bus))
         return;
-    CLEANUP(message_unrefp)
-    DBusMessage *call =
-        dbus_message_new_method_call(SYSTEMD, MANAGER_PATH, SYSTEMD ".Manager", method);
+    CLEANUP(bus_message_unrefp) DBusMessage *call = bus_new_call(method);
     if (!call || !dbus_message_append_args(call, DBUS_TYPE_STRING, &unit, DBUS_TYPE_INVALID))
         return;
     dbus_message_set_no_reply(call, TRUE);
     send_message(bus, call);
-    turn(bus);
+    bus_turn(bus);
 }
 
 void bus_hold_unit(struct bus *bus, const char *unit)
@@ -295,7 +305,7 @@ static void answer_missing(uv_timer_t *timer)
 {
     struct question *question = container_of(timer, struct question, timer);
 
-    report(question->bus, "no answer");
+    bus_report(question->bus, "no answer");
     answer_unknown(question);
 }
 
@@ -303,7 +313,7 @@ static void answered(DBusPendingCall *pending, void *data)
 {
     struct question *question = data;
     struct service service = {0};
-    CLEANUP(message_unrefp) DBusMessage *reply = dbus_pending_call_steal_reply(pending);
+    CLEANUP(bus_message_unrefp) DBusMessage *reply = dbus_pending_call_steal_reply(pending);
 
     dbus_pending_call_unref(question->pending);
     question->pending = NULL;
@@ -346,11 +356,11 @@ static void ask(struct question *question)
     struct bus *bus = question->bus;
 
     question->n_asks++;
-    if (!connected(bus)) {
+    if (!bus_connect(bus)) {
         answer_unknown(question);
         return;
     }
-    CLEANUP(message_unrefp) DBusMessage *call = new_question(question->unit);
+    CLEANUP(bus_message_unrefp) DBusMessage *call = new_question(question->unit);
     if (!call ||
         !dbus_connection_send_with_reply(bus->connection, call, &question->pending,
                                          DBUS_TIMEOUT_INFINITE) ||
@@ -360,7 +370,7 @@ static void ask(struct question *question)
     }
     dbus_pending_call_set_notify(question->pending, answered, question, NULL);
     uv_timer_start(&question->timer, answer_missing, ANSWER_MSEC, 0);
-    turn(bus);
+    bus_turn(bus);
 }
 
 void bus_ask_exit(struct bus *bus, const char *unit, pid_t pid,
@@ -404,6 +414,7 @@ void bus_close(struct bus *bus)
         answer_unknown(bus->questions);
     if (bus->connection)
         disconnect(bus);
+    bus_units_lost(bus);
 }
 
 struct bus *bus_free(struct bus *bus)

@@ -11,6 +11,7 @@
 #include "daemon/gpus.h"
 #include "daemon/kubelet.h"
 #include "daemon/mounts.h"
+#include "daemon/ownpods.h"
 #include "daemon/process.h"
 #include "daemon/removals.h"
 #include "daemon/rktdir.h"
@@ -269,13 +270,18 @@ static void consulted(void *userdata, struct podspec *spec, const char *reason)
     launch_consulted(launch, spec ? NULL : reason ? reason : "it does not know the pod");
 }
 
-/* Its /pods is asked for what the manifest does not say, once for each state of a pod's spec. */
+/* Its /pods is asked for what the manifest does not say, once for each state of a pod's spec. Of a
+ * pod of gantry's own the spec is at hand, if it has one. */
 static void consult(struct launch *launch)
 {
     struct node *node = launch->work.loop->data;
     const struct pod *pod = launch->pod;
+    const struct ownpod *ownpod = pod ? ownpods_find_uid(node->ownpods, pod->uid) : NULL;
 
-    if (!pod || launch->config->kubelet.url[0] == '\0') {
+    if (ownpod) {
+        launch->spec = ownpod->spec ? podspec_ref(ownpod->spec) : NULL;
+        launch_consulted(launch, NULL);
+    } else if (!pod || launch->config->kubelet.url[0] == '\0') {
         launch_consulted(launch, NULL);
     } else if (pod->spec && strcmp(pod->spec_hashes, launch->hashes) == 0) {
         launch->spec = podspec_ref(pod->spec);
@@ -405,11 +411,15 @@ int node_init(struct node *node, uv_loop_t *loop, struct config *config, struct 
     node->run_dir = realpath(state_dir, NULL);
     if (!node->run_dir)
         return error_set(error, -errno, "state directory %s: %s", state_dir, strerror(errno));
+    r = ownpods_new(&node->ownpods, node, node->run_dir, error);
+    if (r < 0)
+        return r;
     /* The first that the loop knows of: from here on the daemon starts. */
     node->mounts = mounts_new(node);
     if (!node->mounts)
         return -ENOMEM;
     state_load(node->state, take_up, node);
+    ownpods_load(node->ownpods);
     return 0;
 }
 
@@ -420,6 +430,7 @@ void node_attach(struct node *node, void (*on_attached)(struct node *node))
     node->on_attached = on_attached;
     pods_for_each(&node->pods, attach_pod, node);
     mounts_look(node->mounts);
+    ownpods_attach(node->ownpods);
     node_attached(node);
 }
 
@@ -461,6 +472,7 @@ static int let_go(struct pod *pod, void *userdata)
 
 void node_stop(struct node *node)
 {
+    ownpods_close(node->ownpods);
     pods_for_each(&node->pods, let_go, NULL);
     scores_close(node);
     pods_deinit(&node->pods);
@@ -473,6 +485,7 @@ void node_stop(struct node *node)
 void node_deinit(struct node *node)
 {
     metrics_deinit(&node->metrics);
+    ownpods_free(node->ownpods);
     gpus_free(node->gpus);
     mounts_free(node->mounts);
     free(node->run_dir);

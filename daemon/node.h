@@ -28,6 +28,7 @@ struct node {
     struct gpus *gpus;
     struct mounts *mounts;
     struct metrics metrics;
+    struct ownpods *ownpods;
     char *run_dir; /* where the state is; absolute */
 
     size_t n_launches;  /* under way */

@@ -7,6 +7,7 @@
 #include <uv.h>
 
 #include "daemon/node.h"
+#include "daemon/ownpods.h"
 #include "daemon/state.h"
 
 static int compare(const void *a, const void *b)
@@ -134,6 +135,8 @@ void pods_settle(struct node *node, struct pod *pod, void (*saved)(void *userdat
         state_save(node->state, pod, saved, userdata);
     else if (saved)
         saved(userdata);
+    if (pod->is_own)
+        ownpods_pod_changed(node->ownpods, pod);
 }
 
 static void release(struct node *node, struct pod *pod, usec_t now)
@@ -186,7 +189,7 @@ static bool is_in_use(const struct pod *pod)
 
 void pods_forget(struct node *node, struct pod *pod, const char *why)
 {
-    if (!pod->registered || is_in_use(pod))
+    if (!pod->registered || pod->is_own || is_in_use(pod))
         return;
 
     CLEANUP(event_deinit) struct event event;

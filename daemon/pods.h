@@ -39,15 +39,16 @@ struct rktpod *pods_find_rktpod(const struct pods *pods, const char *uuid);
 /* Sets the pod's timer to what its life waits for next. */
 void pods_arm(struct node *node, struct pod *pod);
 
-/* To be called after each change of a pod: pods_arm(), and writes its state. `saved` is called on
+/* To be called after each change of a pod: pods_arm(), writes its state, and tells
+ * ownpods_pod_changed() of a pod of gantry's own. `saved` is called on
  * the loop when the state is written, or could not be; it may be NULL. */
 void pods_settle(struct node *node, struct pod *pod, void (*saved)(void *userdata), void *userdata);
 
 /* Does what is due for the pod by now, as its timer would. The pod may be forgotten by it. */
 void pods_wake(struct node *node, struct pod *pod, usec_t now);
 
-/* Drops the pod from the register, and its state; unless a launch of it is under way or a rkt pod
- * of it runs. */
+/* Drops the pod from the register, and its state; unless a launch of it is under way, a rkt pod
+ * of it runs, or it is of gantry's own. */
 void pods_forget(struct node *node, struct pod *pod, const char *why);
 
 /* Drops all, without a word and with their state kept: the daemon ends. */

@@ -70,6 +70,11 @@ struct state *state_free(struct state *state)
     return NULL;
 }
 
+const char *state_boot_id(const struct state *state)
+{
+    return state->boot_id;
+}
+
 static void report(struct state *state, const char *uid, const char *what, const char *reason)
 {
     CLEANUP(event_deinit) struct event event;
@@ -172,11 +177,12 @@ struct save {
     bool again;
 };
 
-/* Writes beside the file, then renames. Return: 0 or -errno. */
-static int write_file(int dir_fd, const char *name, const char *temporary, const char *text)
+int state_replace_file(int dir_fd, const char *name, const char *text)
 {
+    char temporary[NAME_MAX + 1];
     size_t length = strlen(text);
 
+    snprintf(temporary, sizeof(temporary), ".%.200s.new", name);
     /* One that a daemon left that was killed here. */
     unlinkat(dir_fd, temporary, 0);
     CLEANUP(fd_closep)
@@ -198,12 +204,11 @@ static int write_file(int dir_fd, const char *name, const char *temporary, const
 static void write_blocking(uv_work_t *work)
 {
     struct save *save = container_of(work, struct save, work);
-    char name[NAME_MAX + 1], temporary[NAME_MAX + 1];
+    char name[NAME_MAX + 1];
 
     snprintf(name, sizeof(name), "%s.json", save->pod->uid);
-    snprintf(temporary, sizeof(temporary), ".%s.new", save->pod->uid);
     if (save->text)
-        save->result = write_file(save->state->dir_fd, name, temporary, save->text);
+        save->result = state_replace_file(save->state->dir_fd, name, save->text);
     else if (unlinkat(save->state->dir_fd, name, 0) < 0 && errno != ENOENT)
         save->result = -errno;
 }

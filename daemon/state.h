@@ -24,6 +24,9 @@ int state_new(struct state **statep, const char *dir, uv_loop_t *loop, struct ev
 /* No file may be under way. Return: NULL. */
 struct state *state_free(struct state *state);
 
+/* The boot that we are in. Return: borrowed. */
+const char *state_boot_id(const struct state *state);
+
 /* Reads all pods and hands each over with its reference. A file that cannot be read is told, and
  * put aside as UID.json.bad. Waits for the file system. */
 void state_load(struct state *state, void (*loaded)(void *userdata, struct pod *pod),
@@ -33,3 +36,7 @@ void state_load(struct state *state, void (*loaded)(void *userdata, struct pod *
  * calls `done` on the loop, if not NULL. A pod is written by one at a time, and what comes
  * meanwhile is written once afterwards. What cannot be written is told. */
 void state_save(struct state *state, struct pod *pod, void (*done)(void *userdata), void *userdata);
+
+/* Writes DIR/NAME anew, beside it and then renamed. Waits for the file system. Return: 0 or -errno.
+ */
+int state_replace_file(int dir_fd, const char *name, const char *text);

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/adopt.h"
+
 struct manifest {
     json_t *root;
     bool is_edited;
@@ -89,16 +91,23 @@ bool pod_uid_is_valid(const char *uid)
     return length > 0 && length <= POD_UID_MAX && uid[length] == '\0' && uid[0] != '.';
 }
 
+static bool is_marked(const struct manifest *manifest, const char *name)
+{
+    const char *value = manifest_annotation(manifest, name);
+
+    return value && strcmp(value, "true") == 0;
+}
+
 bool manifest_identity(const struct manifest *manifest, struct pod_identity *identity)
 {
-    const char *managed = manifest_annotation(manifest, "rkt.kubernetes.io/managed-by-kubelet");
-
     identity->uid = manifest_annotation(manifest, "io.kubernetes.pod.uid");
     identity->name = manifest_annotation(manifest, "io.kubernetes.pod.name");
     identity->namespace = manifest_annotation(manifest, "io.kubernetes.pod.namespace");
 
-    return managed && strcmp(managed, "true") == 0 && identity->name && identity->namespace &&
-           identity->uid && pod_uid_is_valid(identity->uid);
+    return (is_marked(manifest, "rkt.kubernetes.io/managed-by-kubelet") ||
+            is_marked(manifest, ADOPT_ANNOTATION)) &&
+           identity->name && identity->namespace && identity->uid &&
+           pod_uid_is_valid(identity->uid);
 }
 
 size_t manifest_n_apps(const struct manifest *manifest)

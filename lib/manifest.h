@@ -3,7 +3,8 @@
 
 /*
  * The pod manifest, appc's JSON, as the kubelet hands it to rkt prepare (contract section 2). The
- * only file that knows its members' names.
+ * only file that knows its members' names, but for lib/kubepod.h and lib/adopt.h, which make
+ * manifests of their own.
  *
  * A manifest is read for what gantry needs and nothing else is judged: rkt is its validator. What
  * is not of the expected type is treated as absent, never as a reason to refuse.
@@ -52,9 +53,9 @@ struct pod_identity {
 /* Return: true for 1 to POD_UID_MAX letters, digits, '-', '_' and '.', not beginning with '.'. */
 bool pod_uid_is_valid(const char *uid);
 
-/* Return: true if the kubelet made the manifest: the annotations
- * rkt.kubernetes.io/managed-by-kubelet, io.kubernetes.pod.uid, .name and .namespace are there, and
- * the UID is valid. */
+/* Return: true if the kubelet made the manifest, or gantry for a pod of its own (lib/adopt.h): the
+ * annotation rkt.kubernetes.io/managed-by-kubelet or gantry.io/pod is true, io.kubernetes.pod.uid,
+ * .name and .namespace are there, and the UID is valid. */
 bool manifest_identity(const struct manifest *manifest, struct pod_identity *identity);
 
 /* Return: the value of a pod annotation, borrowed; NULL if there is none. */

@@ -24,6 +24,10 @@ static const struct message_info messages[N_MESSAGES] = {
     [MESSAGE_KUBELET] = {"431ab267e4774a70a71f16ecba0ab590", "kubelet", LOG_WARNING},
     [MESSAGE_KUBELET_BACK] = {"6326fa1b21c74ddcb5485bcdb6b7fab7", "answers", LOG_INFO},
     [MESSAGE_FAULT] = {"e53ddf3948514519a337a22234a7c808", "fault", LOG_WARNING},
+    [MESSAGE_RUN] = {"1a1832dd4106e08fbcd9e2b97dc801d0", "run", LOG_NOTICE},
+    [MESSAGE_STOP] = {"2523e26bb52b2730190a868c3f653db3", "stop", LOG_NOTICE},
+    [MESSAGE_REMOVE] = {"35eb2527fa2c56452916a3b1476c5cbd", "remove", LOG_NOTICE},
+    [MESSAGE_NO_START] = {"311402fda73d60ed1471eb50c2f31207", "no-start", LOG_WARNING},
 };
 
 const struct message_info *message_info(enum message message)

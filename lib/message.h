@@ -26,6 +26,10 @@ enum message {
     MESSAGE_KUBELET,      /* the kubelet could not be asked for its pods */
     MESSAGE_KUBELET_BACK, /* it answers again */
     MESSAGE_FAULT,        /* something in the configuration is not as it should be */
+    MESSAGE_RUN,          /* a pod of gantry's own was started */
+    MESSAGE_STOP,         /* one was stopped, or is not restarted */
+    MESSAGE_REMOVE,       /* one was removed */
+    MESSAGE_NO_START,     /* one could not be started */
     N_MESSAGES,
 };
 

@@ -75,8 +75,7 @@ static int64_t round_up(double number)
     return number - (double)whole > number * 0x1p-50 ? whole + 1 : whole;
 }
 
-/* Rounds up, as Kubernetes does. Return: false if it is no quantity. */
-static bool read_quantity(const char *string, int64_t scale, int64_t *quantityp)
+bool podspec_quantity(const char *string, int64_t scale, int64_t *quantityp)
 {
     char *end;
 
@@ -98,8 +97,8 @@ static void read_resource(struct podspec_resource *resource, const json_t *resou
     const char *request = text(json_object_get(resources, "requests"), name);
     const char *limit = text(json_object_get(resources, "limits"), name);
 
-    resource->has_request = request && read_quantity(request, scale, &resource->request);
-    resource->has_limit = limit && read_quantity(limit, scale, &resource->limit);
+    resource->has_request = request && podspec_quantity(request, scale, &resource->request);
+    resource->has_limit = limit && podspec_quantity(limit, scale, &resource->limit);
 }
 
 /* The parts of a pod. Each takes an all-zero structure; what it holds when there is no memory left

@@ -99,6 +99,10 @@ const struct podspec_container *podspec_container(const struct podspec *spec, co
 const struct podspec_volume *podspec_volume(const struct podspec *spec, const char *name);
 const char *podspec_annotation(const struct podspec *spec, const char *name);
 
+/* Reads a quantity, "100m", "128Mi", in units of 1/scale; rounds up, as Kubernetes does.
+ * Return: false if it is none. */
+bool podspec_quantity(const char *string, int64_t scale, int64_t *quantityp);
+
 enum podspec_qos {
     PODSPEC_BEST_EFFORT,
     PODSPEC_BURSTABLE,

@@ -44,12 +44,13 @@ _gantryctl() {
     COMPREPLY=()
     case $what in
     '' | nothing) ;;
-    *POD*) mapfile -t COMPREPLY < <(compgen -W "$(_gantryctl_pods)" -- "$current") ;;
+    *POD* | NAME) mapfile -t COMPREPLY < <(compgen -W "$(_gantryctl_pods)" -- "$current") ;;
+    *\|*) mapfile -t COMPREPLY < <(compgen -W "${what//|/ }" -- "$current") ;;
     [[A-Z]*)
         mapfile -t COMPREPLY < <(compgen -f -- "$current")
         compopt -o filenames 2>/dev/null
         ;;
-    *) mapfile -t COMPREPLY < <(compgen -W "${what//|/ }" -- "$current") ;;
+    *) mapfile -t COMPREPLY < <(compgen -W "$what" -- "$current") ;;
     esac
 }
 complete -F _gantryctl gantryctl

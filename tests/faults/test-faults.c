@@ -261,7 +261,7 @@ static void a_state_file_may_be_unreadable(void **state)
     write_text(NODE_STATE "/pods/uid-3.json", "");
     write_text(NODE_STATE "/pods/uid-4.json", "\x01\x02\x03");
     write_text(NODE_STATE "/pods/uid-5.json", "{\"version\":1,\"uid\":\"uid-6\"}");
-    write_text(NODE_STATE "/pods/.uid-7.new", "half");
+    write_text(NODE_STATE "/pods/.uid-7.json.new", "half");
     make_folders(NODE_STATE "/pods/uid-8.json");
     make_folders(NODE_STATE "/pods/something else.json");
     journal_forget();

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * The connection to D-Bus, for the files that speak over it: bus.c, which makes it, and
+ * bus-units.c.
+ */
+
+#include <dbus/dbus.h>
+
+#include "daemon/bus-units.h"
+#include "daemon/bus.h"
+
+#define SYSTEMD "org.freedesktop.systemd1"
+#define MANAGER_PATH "/org/freedesktop/systemd1"
+#define MANAGER_INTERFACE SYSTEMD ".Manager"
+
+struct bus {
+    uv_loop_t *loop;
+    struct events *events;
+    DBusConnection *connection; /* NULL: not connected */
+    uv_poll_t *poll;            /* on its socket */
+    DBusWatch *writing;         /* its watch for writing, or NULL */
+    bool closed;
+    bool in_turn; /* libdbus hands out: it must not be made to do so again within */
+    struct question *questions;
+
+    /* daemon/bus-units.c */
+    bool has_subscribed; /* on this connection */
+    struct errand *errands;
+    char *systemd; /* its name on the bus, once it has answered */
+    bus_watch_fn *watch;
+    void *watch_userdata;
+};
+
+/* Return: true if there is a connection, perhaps one that is not through with its handshake. */
+bool bus_connect(struct bus *bus);
+
+/* Reads, writes and hands out what is there. The connection may be gone after it. */
+void bus_turn(struct bus *bus);
+
+/* Tells that something could not be done. */
+void bus_report(struct bus *bus, const char *reason);
+
+/* Return: a call of a method of systemd's manager, to unref, or NULL without memory. */
+DBusMessage *bus_new_call(const char *method);
+void bus_message_unrefp(DBusMessage **messagep);
+
+/* The connection is gone: ends the errands that are under way. */
+void bus_units_lost(struct bus *bus);

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * A program that is run to its end as a transient unit, and what it wrote: gantryd's own sandbox is
+ * not for rkt, so gantryd never is rkt's parent.
+ *
+ * Its standard output and error are files, below a folder of ours; they are gone when it is over.
+ */
+
+#include <stdbool.h>
+#include <uv.h>
+
+#include "daemon/bus-units.h"
+
+/* What it wrote: never NULL, and cut off where it is longer than anybody needs. */
+struct oneshot_result {
+    int result; /* as bus_start_unit() has it */
+    const char *reason;
+    const char *out, *err;
+};
+
+typedef void oneshot_done_fn(void *userdata, const struct oneshot_result *result);
+
+/* Runs `unit`, whose name, description and commands are set and copied; `folder` is where the files
+ * go, named like the unit. If `input` is not NULL, it is written to FOLDER/INPUT_NAME before.
+ * `done` is called once. */
+struct oneshot_input {
+    const char *name, *text;
+};
+void oneshot_run(struct bus *bus, uv_loop_t *loop, const char *folder, const struct transient *unit,
+                 const struct oneshot_input *input, oneshot_done_fn *done, void *userdata);
+
+/* What to tell of a failure: the words of the program, or else systemd's. Return: borrowed. */
+const char *oneshot_words(const struct oneshot_result *result);

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "daemon/node.h"
+#include "daemon/ownrun-steps.h"
+#include "daemon/ownunits.h"
+
+void ownrun_tell_step(struct ownpod *ownpod, const char *format, ...)
+{
+    CLEANUP(freep) char *text = NULL;
+    va_list args;
+
+    va_start(args, format);
+    if (vasprintf(&text, format, args) < 0)
+        text = NULL;
+    va_end(args);
+    /* One that does not read is cut off, and gone. */
+    for (struct ownpod_waiter *waiter = ownpod->waiters, *next; text && waiter; waiter = next) {
+        next = waiter->next;
+        waiter->step(waiter, text);
+    }
+}
+
+void ownrun_tell_done(struct ownpod *ownpod, enum ownpod_wish wish, const char *failure)
+{
+    for (struct ownpod_waiter **slot = &ownpod->waiters; *slot;) {
+        struct ownpod_waiter *waiter = *slot;
+        if (waiter->wish != wish) {
+            slot = &waiter->next;
+            continue;
+        }
+        *slot = waiter->next;
+        waiter->done(waiter, failure);
+    }
+}
+
+void ownrun_tell_journal(struct ownpod *ownpod, enum message message, const char *format, ...)
+{
+    CLEANUP(event_deinit) struct event event = {0};
+    CLEANUP(freep) char *text = NULL;
+    struct pod *pod = ownrun_pod(ownpod);
+    char unit[OWNUNITS_NAME_MAX];
+    va_list args;
+
+    va_start(args, format);
+    if (vasprintf(&text, format, args) < 0)
+        text = NULL;
+    va_end(args);
+    if (!pod || !text)
+        return;
+    pod_event(&event, pod, message, "%s", text);
+    event_add(&event, "OBJECT_SYSTEMD_UNIT", "%s", ownunits_name(unit, ownpod));
+    if (message == MESSAGE_NO_START)
+        event_add(&event, "GANTRY_REASON", "%s", text);
+    else if (ownpod_uuid(ownpod)[0])
+        event_add(&event, "GANTRY_RKT_UUID", "%s", ownpod_uuid(ownpod));
+    events_emit(&ownpod->node->events, &event, &pod->repeat, usec_now());
+}

@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * systemd's manager in small, on the bus of $DBUS_SYSTEM_BUS_ADDRESS: transient units are run for
+ * real, one process after the other, with their jobs and signals as systemd has them. It serves
+ * until it is killed, and takes its units with it.
+ */
+
+#undef NDEBUG
+#include <assert.h>
+#include <dbus/dbus.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include "lib/def.h"
+
+#define NAME "org.freedesktop.systemd1"
+#define PATH "/org/freedesktop/systemd1"
+#define INTERFACE NAME ".Manager"
+
+#define COMMANDS_MAX 4
+#define ARGUMENTS_MAX 32
+
+struct unit {
+    struct unit *next;
+    char *name;
+    bool is_oneshot;
+    char *argv[COMMANDS_MAX][ARGUMENTS_MAX];
+    bool may_fail[COMMANDS_MAX];
+    size_t n_commands, command;
+    char *out, *err, *environment;
+    pid_t pid;
+    unsigned start_job, stop_job; /* 0: none */
+};
+
+static DBusConnection *bus;
+static struct unit *units;
+static unsigned n_jobs;
+
+static struct unit *find_unit(const char *name)
+{
+    struct unit *unit = units;
+
+    while (unit && strcmp(unit->name, name) != 0)
+        unit = unit->next;
+    return unit;
+}
+
+/* Properties. */
+
+static char *take_string(DBusMessageIter *value)
+{
+    const char *text;
+
+    assert(dbus_message_iter_get_arg_type(value) == DBUS_TYPE_STRING);
+    dbus_message_iter_get_basic(value, &text);
+    return strdup(text);
+}
+
+static void take_command(struct unit *unit, DBusMessageIter *line)
+{
+    DBusMessageIter field, argument;
+    dbus_bool_t may_fail;
+    size_t n = 0;
+
+    dbus_message_iter_recurse(line, &field);
+    dbus_message_iter_next(&field);
+    for (dbus_message_iter_recurse(&field, &argument);
+         dbus_message_iter_get_arg_type(&argument) == DBUS_TYPE_STRING;
+         dbus_message_iter_next(&argument)) {
+        assert(n < ARGUMENTS_MAX - 1);
+        unit->argv[unit->n_commands][n++] = take_string(&argument);
+    }
+    dbus_message_iter_next(&field);
+    dbus_message_iter_get_basic(&field, &may_fail);
+    unit->may_fail[unit->n_commands++] = may_fail;
+}
+
+static void take_property(struct unit *unit, const char *name, DBusMessageIter *value)
+{
+    DBusMessageIter entry;
+
+    if (strcmp(name, "Type") == 0) {
+        CLEANUP(freep) char *type = take_string(value);
+        unit->is_oneshot = strcmp(type, "oneshot") == 0;
+    } else if (strcmp(name, "StandardOutputFile") == 0) {
+        unit->out = take_string(value);
+    } else if (strcmp(name, "StandardErrorFile") == 0) {
+        unit->err = take_string(value);
+    } else if (strcmp(name, "Environment") == 0) {
+        dbus_message_iter_recurse(value, &entry);
+        unit->environment = take_string(&entry);
+    } else if (strcmp(name, "ExecStart") == 0) {
+        for (dbus_message_iter_recurse(value, &entry);
+             dbus_message_iter_get_arg_type(&entry) == DBUS_TYPE_STRUCT;
+             dbus_message_iter_next(&entry))
+            take_command(unit, &entry);
+    }
+}
+
+static void take_properties(struct unit *unit, DBusMessageIter *list)
+{
+    DBusMessageIter property, field, value;
+
+    for (dbus_message_iter_recurse(list, &property);
+         dbus_message_iter_get_arg_type(&property) == DBUS_TYPE_STRUCT;
+         dbus_message_iter_next(&property)) {
+        const char *name;
+        dbus_message_iter_recurse(&property, &field);
+        dbus_message_iter_get_basic(&field, &name);
+        dbus_message_iter_next(&field);
+        dbus_message_iter_recurse(&field, &value);
+        take_property(unit, name, &value);
+    }
+}
+
+/* Processes. */
+
+static void redirect(int fd, const char *path)
+{
+    int file = open(path ? path : "/dev/null", O_WRONLY | O_CREAT, 0600);
+
+    assert(file >= 0 && dup2(file, fd) >= 0);
+}
+
+static void execute(struct unit *unit)
+{
+    unit->pid = fork();
+    assert(unit->pid >= 0);
+    if (unit->pid > 0)
+        return;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    int null = open("/dev/null", O_RDONLY);
+    assert(null >= 0 && dup2(null, STDIN_FILENO) >= 0);
+    redirect(STDOUT_FILENO, unit->out);
+    redirect(STDERR_FILENO, unit->err);
+    if (unit->environment)
+        putenv(unit->environment);
+    execv(unit->argv[unit->command][0], unit->argv[unit->command]);
+    _exit(203);
+}
+
+/* Messages. */
+
+static void send_message(DBusMessage *message)
+{
+    assert(dbus_connection_send(bus, message, NULL));
+    dbus_message_unref(message);
+}
+
+static const char *job_path(unsigned job)
+{
+    static char path[64];
+
+    snprintf(path, sizeof(path), PATH "/job/%u", job);
+    return path;
+}
+
+static void job_removed(unsigned job, const char *unit, const char *result)
+{
+    DBusMessage *signal_message = dbus_message_new_signal(PATH, INTERFACE, "JobRemoved");
+    const char *path = job_path(job);
+    dbus_uint32_t id = job;
+
+    if (job > 0 && dbus_message_append_args(signal_message, DBUS_TYPE_UINT32, &id,
+                                            DBUS_TYPE_OBJECT_PATH, &path, DBUS_TYPE_STRING, &unit,
+                                            DBUS_TYPE_STRING, &result, DBUS_TYPE_INVALID))
+        send_message(signal_message);
+    else
+        dbus_message_unref(signal_message);
+}
+
+static void drop_unit(struct unit *unit)
+{
+    DBusMessage *message = dbus_message_new_signal(PATH, INTERFACE, "UnitRemoved");
+    const char *path = PATH "/unit/it";
+    struct unit **slot = &units;
+
+    while (*slot != unit)
+        slot = &(*slot)->next;
+    *slot = unit->next;
+    assert(dbus_message_append_args(message, DBUS_TYPE_STRING, &unit->name, DBUS_TYPE_OBJECT_PATH,
+                                    &path, DBUS_TYPE_INVALID));
+    send_message(message);
+    for (size_t i = 0; i < COMMANDS_MAX; i++) {
+        for (size_t n = 0; n < ARGUMENTS_MAX; n++)
+            free(unit->argv[i][n]);
+    }
+    free(unit->name);
+    free(unit->out);
+    free(unit->err);
+    free(unit->environment);
+    free(unit);
+}
+
+static void reap(void)
+{
+    int status;
+    pid_t pid = waitpid(-1, &status, WNOHANG);
+    struct unit *unit = units;
+
+    while (unit && unit->pid != pid)
+        unit = unit->next;
+    if (pid <= 0 || !unit)
+        return;
+    bool failed = status != 0 && !unit->may_fail[unit->command];
+    if (!failed && unit->stop_job == 0 && ++unit->command < unit->n_commands) {
+        execute(unit);
+        return;
+    }
+    if (unit->is_oneshot)
+        job_removed(unit->start_job, unit->name,
+                    unit->stop_job > 0 ? "canceled"
+                    : failed           ? "failed"
+                                       : "done");
+    job_removed(unit->stop_job, unit->name, "done");
+    drop_unit(unit);
+}
+
+static void refuse(DBusMessage *call, const char *error)
+{
+    send_message(dbus_message_new_error(call, error, "refused"));
+}
+
+static void reply_path(DBusMessage *call, const char *path)
+{
+    DBusMessage *reply = dbus_message_new_method_return(call);
+
+    assert(dbus_message_append_args(reply, DBUS_TYPE_OBJECT_PATH, &path, DBUS_TYPE_INVALID));
+    send_message(reply);
+}
+
+static void start_transient_unit(DBusMessage *call, const char *name)
+{
+    DBusMessageIter argument;
+
+    if (find_unit(name)) {
+        refuse(call, NAME ".UnitExists");
+        return;
+    }
+    struct unit *unit = calloc(1, sizeof(*unit));
+    assert(unit && dbus_message_iter_init(call, &argument));
+    unit->name = strdup(name);
+    unit->next = units;
+    units = unit;
+    dbus_message_iter_next(&argument);
+    dbus_message_iter_next(&argument);
+    take_properties(unit, &argument);
+    unit->start_job = ++n_jobs;
+    reply_path(call, job_path(unit->start_job));
+    execute(unit);
+    if (!unit->is_oneshot)
+        job_removed(unit->start_job, name, "done");
+}
+
+static void stop_unit(DBusMessage *call, const char *name)
+{
+    struct unit *unit = find_unit(name);
+
+    if (!unit) {
+        refuse(call, NAME ".NoSuchUnit");
+        return;
+    }
+    unit->stop_job = ++n_jobs;
+    reply_path(call, job_path(unit->stop_job));
+    kill(unit->pid, SIGTERM);
+}
+
+static void get_unit(DBusMessage *call, const char *name)
+{
+    if (find_unit(name))
+        reply_path(call, PATH "/unit/it");
+    else
+        refuse(call, NAME ".NoSuchUnit");
+}
+
+static DBusHandlerResult take_call(DBusConnection *connection, DBusMessage *call, void *data)
+{
+    static const struct {
+        const char *name;
+        void (*answer)(DBusMessage *call, const char *unit);
+    } methods[] = {
+        {"StartTransientUnit", start_transient_unit},
+        {"StopUnit", stop_unit},
+        {"GetUnit", get_unit},
+    };
+    const char *unit = "";
+
+    (void)connection;
+    (void)data;
+    for (size_t i = 0; i < N_ELEMENTS(methods); i++) {
+        if (!dbus_message_is_method_call(call, INTERFACE, methods[i].name))
+            continue;
+        dbus_message_get_args(call, NULL, DBUS_TYPE_STRING, &unit, DBUS_TYPE_INVALID);
+        methods[i].answer(call, unit);
+        return DBUS_HANDLER_RESULT_HANDLED;
+    }
+    return DBUS_HANDLER_RESULT_NOT_YET_HANDLED;
+}
+
+int main(void)
+{
+    const char *address = getenv("DBUS_SYSTEM_BUS_ADDRESS");
+
+    assert(address);
+    bus = dbus_connection_open_private(address, NULL);
+    assert(bus && dbus_bus_register(bus, NULL));
+    assert(dbus_connection_add_filter(bus, take_call, NULL, NULL));
+    assert(dbus_bus_request_name(bus, NAME, 0, NULL) == DBUS_REQUEST_NAME_REPLY_PRIMARY_OWNER);
+    while (dbus_connection_read_write_dispatch(bus, 10))
+        reap();
+    return 0;
+}
