@@ -37,6 +37,7 @@ int ctl_explain(const struct ctl *ctl);
 int ctl_reset(const struct ctl *ctl);
 int ctl_gpus(const struct ctl *ctl);
 int ctl_monitor(const struct ctl *ctl);
+int ctl_timeline(const struct ctl *ctl);
 
 /* Calls a method; parameters are consumed. `reply` is called for each reply, with borrowed
  * parameters, and ends the call early by returning something else than 0. With `more` replies may

@@ -37,6 +37,8 @@ static const struct verb {
      ctl_reset},
     {"gpus", NULL, OPTION_JSON, false, "the node's GPUs, and who has them", ctl_gpus},
     {"monitor", NULL, OPTION_JSON, false, "events as they come", ctl_monitor},
+    {"timeline", "POD", OPTION_JSON | OPTION_NO_PAGER | OPTION_HTML, true,
+     "its launches, runs, ends and back-offs, from the journal", ctl_timeline},
 };
 
 static const struct choice {
@@ -48,6 +50,7 @@ static const struct choice {
 } choices[] = {
     {"json", 0, NULL, OPTION_JSON, "print what gantryd answers"},
     {"no-pager", 0, NULL, OPTION_NO_PAGER, "do not show it in a pager"},
+    {"html", 0, "FILE", OPTION_HTML, "write a page with the picture"},
     {"version", 0, NULL, OPTION_VERSION, NULL},
     {"help", 'h', NULL, OPTION_HELP, NULL},
 };
