@@ -25,7 +25,7 @@ static const char style[] =
     "li svg{width:14px;height:14px;vertical-align:-2px;margin-right:.4rem}\n"
     "figure{margin:0}\n"
     "svg{display:block;width:100%;overflow:visible}li svg{display:inline-block}\n"
-    "text{fill:var(--ink);font-size:13px}.soft{fill:var(--soft);font-size:12px}\n"
+    "text{fill:var(--ink);font-size:13px;paint-order:stroke;stroke:var(--back);stroke-width:4px}.soft{fill:var(--soft);font-size:12px}\n"
     ".grid{stroke:var(--line)}.bar{rx:2px}\n"
     ".starting{fill:var(--starting)}.running{fill:var(--running)}.held{fill:var(--held)}"
     ".unknown{fill:var(--unknown);opacity:.5}\n"
