@@ -44,7 +44,7 @@ static const struct {
     {MESSAGE_BACKOFF, {"!", "!"}, "refused"},
     {MESSAGE_REFUSAL, {"!", "!"}, NULL},
     {MESSAGE_RESET, {"r", "↺"}, "reset"},
-    {MESSAGE_UNREACHABLE, {"?", "?"}, "gantryd not reached, or not understood"},
+    {MESSAGE_UNREACHABLE, {"?", "?"}, "not reached"},
     {MESSAGE_UNCLEAR, {"?", "?"}, NULL},
     {N_MESSAGES, {"~", "~"}, "clock set"},
 };
