@@ -95,7 +95,7 @@ const char *timeline_row_note(char buffer[static TIMELINE_WORDS_MAX],
     if (row->n_marks > 0)
         timeline_mark_words(words, &row->marks[row->n_marks - 1]);
     if (row->number > 0 && words[0])
-        snprintf(buffer, TIMELINE_WORDS_MAX, "%s, after %s%s", words,
+        snprintf(buffer, TIMELINE_WORDS_MAX, "%.200s, after %s%s", words,
                  span->begin_unknown ? "at least " : "",
                  format_length(length, span->end - span->begin));
     else if (span && span->goes_on)
