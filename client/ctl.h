@@ -43,6 +43,7 @@ int ctl_run(const struct ctl *ctl);
 int ctl_stop(const struct ctl *ctl);
 int ctl_rm(const struct ctl *ctl);
 int ctl_logs(const struct ctl *ctl);
+int ctl_timeline(const struct ctl *ctl);
 
 /* Calls a method; parameters are consumed. `reply` is called for each reply, with borrowed
  * parameters, and ends the call early by returning something else than 0. With `more` replies may

@@ -46,6 +46,8 @@ static const struct verb {
     {"rm", "POD", OPTION_JSON, false, "stop it, and remove it", ctl_rm},
     {"logs", "NAME", OPTION_JSON | OPTION_FOLLOW, false, "its unit's entries in the journal",
      ctl_logs},
+    {"timeline", "POD", OPTION_JSON | OPTION_NO_PAGER | OPTION_HTML, true,
+     "its runs, ends and back-offs along an axis of time", ctl_timeline},
 };
 
 static const struct choice {
@@ -60,6 +62,7 @@ static const struct choice {
     {"output", 0, "FILE", OPTION_OUTPUT, "replace FILE by what would be printed"},
     {"follow", 'f', NULL, OPTION_FOLLOW, "logs: wait for more"},
     {"restart", 0, "Always|OnFailure|Never", OPTION_RESTART, "run: when it is run again"},
+    {"html", 0, "FILE", OPTION_HTML, "write a page with the picture"},
     {"version", 0, NULL, OPTION_VERSION, NULL},
     {"help", 'h', NULL, OPTION_HELP, NULL},
 };
@@ -88,16 +91,14 @@ static void print_choice(const struct choice *choice)
  * made from what this prints. */
 static void print_help(const struct verb *only)
 {
-    fputs("gantryctl [OPTIONS] VERB\n\n", stdout);
+    puts("gantryctl [OPTIONS] VERB");
     for (size_t i = 0; i < N_ELEMENTS(verbs); i++) {
         if (!only || only == &verbs[i])
             print_verb(&verbs[i]);
     }
     if (!only || (only->argument && strstr(only->argument, "POD")))
-        fputs("\nA POD is NAME, NAMESPACE/NAME, a UID or the beginning of one, or the beginning\n"
-              "of the UUID of one of its rkt pods.\n",
-              stdout);
-    putchar('\n');
+        puts(
+            "\nA POD is NAME, NAMESPACE/NAME, or the beginning of a UID or of a rkt UUID.");
     for (size_t i = 0; i < N_ELEMENTS(choices); i++) {
         if (!only || choices[i].bit & (only->options | OPTION_HELP))
             print_choice(&choices[i]);

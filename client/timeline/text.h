@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * A timeline for a terminal.
+ */
+
+#include <stdio.h>
+
+#include "client/timeline/journal.h"
+#include "client/timeline/model.h"
+
+/* Writes lines of at most `columns` (not below 60, where there is no room for bars), with block
+ * characters or with ASCII only. */
+void timeline_text(FILE *f, const struct timeline_pod *pod, const struct timeline *timeline,
+                   unsigned columns, bool is_unicode);

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "client/timeline/words.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "lib/usec.h"
+
+static const struct {
+    const char *one;
+    bool is_counted;
+} mark_words[N_MESSAGES] = {
+    [MESSAGE_REFUSAL] = {"launch refused", true},
+    [MESSAGE_BACKOFF] = {"restart refused", true},
+    [MESSAGE_RESET] = {"back-off ended by hand", false},
+    [MESSAGE_UNREACHABLE] = {"gantryd not reached", true},
+    [MESSAGE_UNCLEAR] = {"launch not understood", true},
+};
+
+static const char *format_length(char buffer[static USEC_GO_MAX], uint64_t usec)
+{
+    uint64_t unit = usec >= USEC_SEC ? USEC_SEC : USEC_MSEC;
+
+    return usec_format_go(buffer, usec / unit * unit);
+}
+
+const char *timeline_kind_word(enum timeline_kind kind)
+{
+    static const char *const words[N_TIMELINE_KINDS] = {
+        [TIMELINE_STARTING] = "starting",
+        [TIMELINE_RUNNING] = "running",
+        [TIMELINE_HELD] = "held back",
+        [TIMELINE_UNKNOWN] = "not known",
+    };
+
+    return words[kind];
+}
+
+const char *timeline_row_label(char buffer[static TIMELINE_WORDS_MAX],
+                               const struct timeline_row *row)
+{
+    if (row->number == 0)
+        return strcpy(buffer, "back-off");
+    snprintf(buffer, TIMELINE_WORDS_MAX, "run %u%s%.8s", row->number, row->uuid ? "  " : "",
+             row->uuid ? row->uuid : "");
+    return buffer;
+}
+
+const char *timeline_span_words(char buffer[static TIMELINE_WORDS_MAX],
+                                const struct timeline_span *span)
+{
+    char length[USEC_GO_MAX];
+
+    format_length(length, span->end - span->begin);
+    snprintf(buffer, TIMELINE_WORDS_MAX, "%s for %s%s%s%s", timeline_kind_word(span->kind),
+             span->begin_unknown ? "at least " : "", length, span->goes_on ? ", and goes on" : "",
+             span->end_unknown ? ", its end is not known" : "");
+    return buffer;
+}
+
+const char *timeline_mark_words(char buffer[static TIMELINE_WORDS_MAX],
+                                const struct timeline_mark *mark)
+{
+    const struct timeline_event *event = mark->event;
+    char text[USEC_GO_MAX], status[32] = "unknown";
+
+    if (mark->is_jump) {
+        format_length(text, (uint64_t)llabs((long long)event->jump_usec));
+        snprintf(buffer, TIMELINE_WORDS_MAX, "clock set %s by %s",
+                 event->jump_usec > 0 ? "forward" : "back", text);
+    } else if (event->message == MESSAGE_EXIT) {
+        if (event->status != STATUS_NONE)
+            snprintf(status, sizeof(status), "%d", event->status);
+        snprintf(buffer, TIMELINE_WORDS_MAX, "exit %s%s%.100s%s", status,
+                 event->container ? " (" : "", event->container ? event->container : "",
+                 event->container ? ")" : "");
+    } else if (event->n_times > 1 && mark_words[event->message].is_counted) {
+        snprintf(buffer, TIMELINE_WORDS_MAX, "%s %u times", mark_words[event->message].one,
+                 event->n_times);
+    } else {
+        snprintf(buffer, TIMELINE_WORDS_MAX, "%s", mark_words[event->message].one);
+    }
+    return buffer;
+}
+
+const char *timeline_row_note(char buffer[static TIMELINE_WORDS_MAX],
+                              const struct timeline_row *row)
+{
+    char words[TIMELINE_WORDS_MAX] = "", length[USEC_GO_MAX];
+    const struct timeline_span *span = row->n_spans > 0 ? &row->spans[row->n_spans - 1] : NULL;
+
+    buffer[0] = '\0';
+    if (row->n_marks > 0)
+        timeline_mark_words(words, &row->marks[row->n_marks - 1]);
+    if (row->number > 0 && words[0])
+        snprintf(buffer, TIMELINE_WORDS_MAX, "%.200s, after %s%s", words,
+                 span->begin_unknown ? "at least " : "",
+                 format_length(length, span->end - span->begin));
+    else if (span && span->goes_on)
+        snprintf(buffer, TIMELINE_WORDS_MAX, "%s for %s%s", timeline_kind_word(span->kind),
+                 span->begin_unknown ? "at least " : "",
+                 format_length(length, span->end - span->begin));
+    else if (words[0])
+        snprintf(buffer, TIMELINE_WORDS_MAX, "%s", words);
+    else if (span && row->number > 0)
+        snprintf(buffer, TIMELINE_WORDS_MAX, "%s",
+                 span->kind == TIMELINE_STARTING ? "never ran" : "end not known");
+    return buffer;
+}
+
+static struct tm to_local(uint64_t at)
+{
+    time_t seconds = (time_t)(at / USEC_SEC);
+    struct tm tm = {0};
+
+    localtime_r(&seconds, &tm);
+    return tm;
+}
+
+const char *timeline_when(char buffer[static TIMELINE_WORDS_MAX], uint64_t at)
+{
+    struct tm tm = to_local(at);
+
+    if (strftime(buffer, TIMELINE_WORDS_MAX, "%Y-%m-%d %H:%M:%S", &tm) == 0)
+        buffer[0] = '\0';
+    return buffer;
+}
+
+static void label_tick(struct timeline_tick *tick, uint64_t step)
+{
+    struct tm tm = to_local(tick->at);
+    size_t n;
+
+    if (step < USEC_MINUTE)
+        n = strftime(tick->label, sizeof(tick->label), "%H:%M:%S", &tm);
+    else if (step < USEC_DAY)
+        n = strftime(tick->label, sizeof(tick->label), "%H:%M", &tm);
+    else
+        n = strftime(tick->label, sizeof(tick->label), "%m-%d", &tm);
+    if (n == 0)
+        tick->label[0] = '\0';
+}
+
+static uint64_t tick_step(uint64_t length, size_t n_max)
+{
+    static const uint64_t steps[] = {
+        USEC_SEC,         2 * USEC_SEC,     5 * USEC_SEC,    10 * USEC_SEC,   15 * USEC_SEC,
+        30 * USEC_SEC,    USEC_MINUTE,      2 * USEC_MINUTE, 5 * USEC_MINUTE, 10 * USEC_MINUTE,
+        15 * USEC_MINUTE, 30 * USEC_MINUTE, USEC_HOUR,       2 * USEC_HOUR,   3 * USEC_HOUR,
+        6 * USEC_HOUR,    12 * USEC_HOUR,   USEC_DAY,        2 * USEC_DAY,    USEC_WEEK,
+    };
+
+    for (size_t i = 0; i < N_ELEMENTS(steps); i++) {
+        if (length / steps[i] < n_max)
+            return steps[i];
+    }
+    return (length / n_max / USEC_WEEK + 1) * USEC_WEEK;
+}
+
+size_t timeline_ticks(struct timeline_tick ticks[static TIMELINE_TICKS_MAX],
+                      const struct timeline *timeline, size_t n_max)
+{
+    uint64_t step = tick_step(timeline->end - timeline->begin, n_max);
+    /* How far local time is ahead of UTC. */
+    int64_t offset = (int64_t)to_local(timeline->begin).tm_gmtoff * (int64_t)USEC_SEC;
+    uint64_t local = timeline->begin + (uint64_t)offset;
+    size_t n = 0;
+
+    local = (local + step - 1) / step * step;
+    for (uint64_t at = local - (uint64_t)offset; at <= timeline->end && n < n_max; at += step) {
+        ticks[n].at = at;
+        label_tick(&ticks[n], step);
+        n++;
+    }
+    return n;
+}
