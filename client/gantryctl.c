@@ -97,8 +97,7 @@ static void print_help(const struct verb *only)
             print_verb(&verbs[i]);
     }
     if (!only || (only->argument && strstr(only->argument, "POD")))
-        puts(
-            "\nA POD is NAME, NAMESPACE/NAME, or the beginning of a UID or of a rkt UUID.");
+        puts("\nA POD is NAME, NAMESPACE/NAME, or the beginning of a UID or of a rkt UUID.");
     for (size_t i = 0; i < N_ELEMENTS(choices); i++) {
         if (!only || choices[i].bit & (only->options | OPTION_HELP))
             print_choice(&choices[i]);
