@@ -18,7 +18,7 @@ const char *finding_status_name(enum finding_status status)
 }
 
 /* In one line, whatever the words came from. */
-static void print(char **slot, const char *format, va_list args)
+static void PRINTF(2, 0) print(char **slot, const char *format, va_list args)
 {
     char *text = NULL;
 

@@ -93,7 +93,10 @@ int doctor_run(char *const *argv, char *out, size_t size)
         waitpid(pid, &status, 0);
         return r;
     }
-    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+    if (WIFSIGNALED(status))
+        return 128 + WTERMSIG(status);
+    /* posix_spawn(3) may tell that way that there is no such program. */
+    return WEXITSTATUS(status) == 127 ? -ENOENT : WEXITSTATUS(status);
 }
 
 char *doctor_read(const char *folder, const char *name, size_t *lengthp)
