@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "client/plain.h"
 #include "client/terminal.h"
 
 static void print_state(const json_t *pod)
@@ -106,6 +107,7 @@ static int explain(const struct ctl *ctl, json_t *parameters, void *userdata)
         ctl_print_json(pod, false);
         return 0;
     }
+    plain_json(parameters, false);
     printf("%spod %s/%s%s\n", terminal_colour(COLOUR_TITLE), ctl_string(pod, "namespace"),
            ctl_string(pod, "name"), terminal_colour(COLOUR_NONE));
     printf("  UID        %s\n", ctl_string(pod, "uid"));
@@ -131,11 +133,13 @@ static int told_reset(const struct ctl *ctl, json_t *parameters, void *userdata)
     const json_t *pod = json_object_get(parameters, "pod");
 
     (void)userdata;
-    if (ctl->json)
+    if (ctl->json) {
         ctl_print_json(pod, false);
-    else
-        printf("pod %s/%s: the next restart goes at once\n", ctl_string(pod, "namespace"),
-               ctl_string(pod, "name"));
+        return 0;
+    }
+    plain_json(parameters, false);
+    printf("pod %s/%s: the next restart goes at once\n", ctl_string(pod, "namespace"),
+           ctl_string(pod, "name"));
     return 0;
 }
 

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "client/plain.h"
+
 static int print_event(const struct ctl *ctl, json_t *parameters, void *userdata)
 {
     const json_t *event = json_object_get(parameters, "event");
@@ -20,6 +22,7 @@ static int print_event(const struct ctl *ctl, json_t *parameters, void *userdata
         ctl_print_json(event, true);
         return 0;
     }
+    plain_json(parameters, false);
     strftime(stamp, sizeof(stamp), "%Y-%m-%d %H:%M:%S", localtime_r(&seconds, &tm));
     printf("%s.%03d %-8s %s\n", stamp, (int)(at % (int64_t)USEC_SEC / (int64_t)USEC_MSEC),
            ctl_string(event, "name"), ctl_string(event, "message"));

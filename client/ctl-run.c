@@ -9,18 +9,20 @@
 #include <string.h>
 
 #include "client/ctl.h"
+#include "client/plain.h"
 #include "lib/kubepod.h"
 
 /* A step is told as it comes; the last reply has none. */
 static int told_step(const struct ctl *ctl, json_t *parameters, void *userdata)
 {
-    const char *step = ctl_string(parameters, "step");
-
     (void)userdata;
-    if (ctl->json)
+    if (ctl->json) {
         ctl_print_json(parameters, true);
-    else if (step[0])
-        printf("%s\n", step);
+        return 0;
+    }
+    plain_json(parameters, false);
+    if (ctl_string(parameters, "step")[0])
+        printf("%s\n", ctl_string(parameters, "step"));
     fflush(stdout);
     return 0;
 }
@@ -90,7 +92,7 @@ int ctl_logs(const struct ctl *ctl)
     const char *slash = strchr(ctl->argument, '/');
     const char *name = slash ? slash + 1 : ctl->argument;
     char unit[128];
-    char *argv[8] = {"journalctl", "-u", unit};
+    char *argv[10] = {"journalctl", "-u", unit};
     size_t n = 3;
 
     if (!kubepod_is_label(name)) {
@@ -98,6 +100,8 @@ int ctl_logs(const struct ctl *ctl)
         return EXIT_NO_POD;
     }
     snprintf(unit, sizeof(unit), "gantry-%s.service", name);
+    if (ctl->no_pager)
+        argv[n++] = "--no-pager";
     if (ctl->follow)
         argv[n++] = "-f";
     if (ctl->json) {

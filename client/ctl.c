@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "client/plain.h"
+
 /* gantryd answers at once; a stream may be silent for ever after its first reply. */
 #define ANSWER_USEC (10 * USEC_SEC)
 
@@ -126,6 +128,7 @@ static const struct {
 
 static int told_error(const struct varlink_reply *reply)
 {
+    plain_json(reply->parameters, true);
     if (strcmp(reply->error, "io.gantry.Node.NoSuchPod") == 0)
         return no_such_pod(reply->parameters);
     if (strcmp(reply->error, "io.gantry.Node.AmbiguousPod") == 0)

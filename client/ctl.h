@@ -25,6 +25,7 @@ struct ctl {
     const char *argument; /* the verb's, NULL if it has none */
     /* Options; NULL and false: not given. */
     bool json; /* print the replies as they are */
+    bool no_pager;
     bool follow;
     const char *html;    /* a file's name */
     const char *output;  /* a file's name */

@@ -44,8 +44,8 @@ static const struct verb {
      ctl_run},
     {"stop", "POD", OPTION_JSON, false, "stop a pod that run started", ctl_stop},
     {"rm", "POD", OPTION_JSON, false, "stop it, and remove it", ctl_rm},
-    {"logs", "NAME", OPTION_JSON | OPTION_FOLLOW, false, "its unit's entries in the journal",
-     ctl_logs},
+    {"logs", "NAME", OPTION_JSON | OPTION_NO_PAGER | OPTION_FOLLOW, false,
+     "its unit's entries in the journal", ctl_logs},
     {"timeline", "POD", OPTION_JSON | OPTION_NO_PAGER | OPTION_HTML, true,
      "its runs, ends and back-offs along an axis of time", ctl_timeline},
 };
@@ -57,7 +57,7 @@ static const struct choice {
     unsigned bit;
     const char *help; /* NULL: no verb takes it yet */
 } choices[] = {
-    {"json", 0, NULL, OPTION_JSON, "print what gantryd answers"},
+    {"json", 0, NULL, OPTION_JSON, "print JSON"},
     {"no-pager", 0, NULL, OPTION_NO_PAGER, "do not show it in a pager"},
     {"output", 0, "FILE", OPTION_OUTPUT, "replace FILE by what would be printed"},
     {"follow", 'f', NULL, OPTION_FOLLOW, "logs: wait for more"},
@@ -164,11 +164,12 @@ static int run_verb(struct ctl *ctl, unsigned given, int argc, char **argv)
     if (ctl->argument && !is_utf8(ctl->argument))
         return bad_usage("the argument is not UTF-8");
 
-    if (verb->is_paged && !(given & OPTION_NO_PAGER) && !ctl->follow)
+    if (verb->is_paged && !ctl->no_pager && !ctl->html)
         terminal_page();
-    int status = verb->run(ctl);
-    terminal_close();
-    return status;
+    int status = verb->run(ctl), r = terminal_close();
+    if (r < 0)
+        fprintf(stderr, "gantryctl: not all could be printed: %s\n", strerror(-r));
+    return r < 0 && status == 0 ? EXIT_FAILED : status;
 }
 
 /* Return: true if it was one that has no verb. */
@@ -177,6 +178,9 @@ static bool take_option(struct ctl *ctl, unsigned bit, const char *value)
     switch (bit) {
     case OPTION_JSON:
         ctl->json = true;
+        break;
+    case OPTION_NO_PAGER:
+        ctl->no_pager = true;
         break;
     case OPTION_FOLLOW:
         ctl->follow = true;
@@ -242,7 +246,10 @@ int main(int argc, char **argv)
         given |= bit;
     }
     if (given & OPTION_HELP) {
-        print_help(argv[optind] ? find_verb(argv[optind]) : NULL);
+        const struct verb *verb = argv[optind] ? find_verb(argv[optind]) : NULL;
+        if (argv[optind] && !verb)
+            return bad_usage("no such verb: %s", argv[optind]);
+        print_help(verb);
         return 0;
     }
     /* What is wrong with it is gantryd's to tell. */

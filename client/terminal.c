@@ -98,17 +98,23 @@ void terminal_page(void)
         is_paged = true;
     close(fds[0]);
     close(fds[1]);
-    /* The pager ends on it, and we by what it leaves. */
-    if (is_paged)
+    /* The pager ends on the one, and we see the other when it has gone. */
+    if (is_paged) {
         signal(SIGINT, SIG_IGN);
+        signal(SIGPIPE, SIG_IGN);
+    }
 }
 
-void terminal_close(void)
+int terminal_close(void)
 {
-    fflush(stdout);
+    bool had_failed = ferror(stdout);
+    int status = 0, r = fflush(stdout) != 0 ? -errno : had_failed ? -EIO : 0;
+
     if (!is_paged)
-        return;
+        return r;
     fclose(stdout);
-    while (waitpid(pager, NULL, 0) < 0 && errno == EINTR)
+    while (waitpid(pager, &status, 0) < 0 && errno == EINTR)
         ;
+    /* As a shell says that it could not run something. */
+    return WIFEXITED(status) && WEXITSTATUS(status) >= 126 ? -ENOENT : 0;
 }

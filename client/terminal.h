@@ -33,5 +33,7 @@ unsigned terminal_columns(void);
  * called through sudo. */
 void terminal_page(void);
 
-/* Waits until the pager has been left, if there is one. */
-void terminal_close(void);
+/* Writes what is still to be written, and waits until the pager has been left, if there is one. To
+ * leave it before the end is no fault. Return: 0, -errno if something could not be printed;
+ * -ENOENT: the pager could not be run. */
+int terminal_close(void);

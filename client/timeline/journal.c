@@ -10,6 +10,8 @@
 #include <string.h>
 #include <systemd/sd-journal.h>
 
+#include "client/plain.h"
+
 static const enum message wanted[] = {
     MESSAGE_LAUNCH,  MESSAGE_REFUSAL, MESSAGE_BACKOFF, MESSAGE_START,       MESSAGE_EXIT,
     MESSAGE_RELEASE, MESSAGE_RESET,   MESSAGE_FORGET,  MESSAGE_UNREACHABLE, MESSAGE_UNCLEAR,
@@ -23,22 +25,6 @@ void timeline_pod_deinit(struct timeline_pod *pod)
     *pod = (struct timeline_pod){0};
 }
 
-/* What a terminal could take for more than words is not kept. */
-static void make_plain(char *text)
-{
-    json_t *string = json_string(text);
-    bool is_utf8 = string;
-
-    json_decref(string);
-    for (unsigned char *at = (unsigned char *)text; *at; at++) {
-        bool is_c1 = at[0] == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0;
-        if (is_c1)
-            *at++ = '?';
-        if (*at < 0x20 || *at == 0x7f || is_c1 || (!is_utf8 && *at >= 0x80))
-            *at = '?';
-    }
-}
-
 /* Return: a string to free(), NULL if the entry has no such field. */
 static char *field(sd_journal *journal, const char *name)
 {
@@ -49,7 +35,7 @@ static char *field(sd_journal *journal, const char *name)
         return NULL;
     char *value = strndup((const char *)data + skip, length - skip);
     if (value)
-        make_plain(value);
+        plain_text(value, false);
     return value;
 }
 

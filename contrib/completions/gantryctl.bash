@@ -6,12 +6,24 @@
 
 # What the help says comes after a verb or an option: POD, FILE, a|b, or nothing.
 _gantryctl_after() {
-    gantryctl --help 2>/dev/null | sed -n -e "s/^  $1 \([^ ,]*\).*/\1/p" -e "s/^  --[a-z-]* \([^ ,]*\), $1 .*/\1/p"
+    gantryctl --help 2>/dev/null | word=$1 awk '
+        function first(text) { sub(/[ ,].*/, "", text); print text }
+        index($0, "  " ENVIRON["word"] " ") == 1 { first(substr($0, length(ENVIRON["word"]) + 4)) }
+        /^  --[a-z-]* [^ ,]+, / && index($0, ", " ENVIRON["word"] " ") { sub(/^  --[a-z-]* /, ""); first($0) }'
 }
 
 # Pods by NAMESPACE/NAME and by NAME.
 _gantryctl_pods() {
     timeout 2 gantryctl list 2>/dev/null | awk 'NR > 1 { print $1; sub(".*/", "", $1); print $1 }'
+}
+
+# _gantryctl_offer BEGINNING: those lines of standard input that begin so. Not by compgen -W, which would run what stands in
+# a pod's name.
+_gantryctl_offer() {
+    local word
+    while IFS= read -r word; do
+        [[ $word != "$1"* ]] || COMPREPLY+=("$(printf %q "$word")")
+    done
 }
 
 _gantryctl() {
@@ -44,13 +56,13 @@ _gantryctl() {
     COMPREPLY=()
     case $what in
     '' | nothing) ;;
-    *POD* | NAME) mapfile -t COMPREPLY < <(compgen -W "$(_gantryctl_pods)" -- "$current") ;;
-    *\|*) mapfile -t COMPREPLY < <(compgen -W "${what//|/ }" -- "$current") ;;
+    *POD* | NAME) _gantryctl_offer "$current" < <(_gantryctl_pods) ;;
+    *\|*) _gantryctl_offer "$current" <<<"${what//|/$'\n'}" ;;
     [[A-Z]*)
         mapfile -t COMPREPLY < <(compgen -f -- "$current")
         compopt -o filenames 2>/dev/null
         ;;
-    *) mapfile -t COMPREPLY < <(compgen -W "$what" -- "$current") ;;
+    *) _gantryctl_offer "$current" <<<"$what" ;;
     esac
 }
 complete -F _gantryctl gantryctl

@@ -4,6 +4,7 @@
  * Each case runs in a child whose standard output is a terminal of its own, or a pipe.
  */
 
+#include <errno.h>
 #include <pty.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -148,6 +149,36 @@ static void no_pager_is_had_by_an_empty_one(void **state)
     assert_string_equal(on_terminal(show_paged).text, "\033[31mred\033[0m 50");
 }
 
+static void show_end(void)
+{
+    int status;
+
+    terminal_page();
+    printf("words");
+    status = terminal_close();
+    fprintf(stderr, "%d", status);
+    _exit(0);
+}
+
+static void what_could_not_be_shown_is_told(void **state)
+{
+    (void)state;
+    setenv("GANTRY_PAGER", "true", 1);
+    assert_string_equal(on_terminal(show_end).text, "0");
+    setenv("GANTRY_PAGER", "exit 127", 1);
+    assert_string_equal(on_terminal(show_end).text, "-2");
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (!freopen("/dev/full", "w", stdout))
+            _exit(1);
+        printf("words");
+        _exit(terminal_close() == -ENOSPC ? 0 : 2);
+    }
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
 static void the_pager_starts_no_programs(void **state)
 {
     (void)state;
@@ -166,6 +197,7 @@ int main(void)
         TEST(the_pager_gets_what_the_terminal_would),
         TEST(no_pager_is_had_by_an_empty_one),
         TEST(the_pager_starts_no_programs),
+        TEST(what_could_not_be_shown_is_told),
     };
 
     return cmocka_run_group_tests_name("terminal", tests, NULL, NULL);
