@@ -175,7 +175,7 @@ static bool run_again(struct node *node, struct call *call, struct ownpod *ownpo
 {
     struct pod *pod = pods_find(&node->pods, ownpod->uid);
 
-    if (ownpod->wish != OWNPOD_STOP || ownpod->step != OWNPOD_IDLE ||
+    if (ownpod->wish != OWNPOD_STOP || ownpod->is_up || ownpod->step != OWNPOD_IDLE ||
         strcmp(ownpod->namespace, asked->namespace) != 0 ||
         !json_equal(ownpod->source, asked->manifest))
         return false;
@@ -212,7 +212,7 @@ void api_own_run(struct node *node, struct call *call, const json_t *parameters)
     if (!ownpod)
         run_new(node, call, &asked);
     else if (!run_again(node, call, ownpod, &asked))
-        call_error(
-            call, "io.gantry.Node.NameInUse",
-            json_pack("{s:s, s:b}", "name", asked.name, "stopped", ownpod->wish == OWNPOD_STOP));
+        call_error(call, "io.gantry.Node.NameInUse",
+                   json_pack("{s:s, s:b}", "name", asked.name, "stopped",
+                             ownpod->wish == OWNPOD_STOP && !ownpod->is_up));
 }

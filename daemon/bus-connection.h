@@ -26,6 +26,7 @@ struct bus {
     struct question *questions;
 
     /* daemon/bus-units.c */
+    bool has_matches;    /* this connection has our filter and its rules */
     bool has_subscribed; /* on this connection */
     struct errand *errands;
     char *systemd; /* its name on the bus, once it has answered */

@@ -84,7 +84,8 @@ static size_t count(const struct errand *errands)
 
 /* Ends those that there are now, from the oldest on: what comes of that are errands of the next
  * connection. */
-void bus_units_lost(struct bus *bus)
+/* It is another systemd, or none; what the one before had to do for us nobody knows. */
+static void forget_systemd(struct bus *bus)
 {
     bus->has_subscribed = false;
     free(bus->systemd);
@@ -97,6 +98,12 @@ void bus_units_lost(struct bus *bus)
     }
     if (bus->watch && !bus->closed)
         bus->watch(bus->watch_userdata, NULL);
+}
+
+void bus_units_lost(struct bus *bus)
+{
+    bus->has_matches = false;
+    forget_systemd(bus);
 }
 
 /* Signals. */
@@ -128,6 +135,14 @@ static void unit_removed(struct bus *bus, DBusMessage *signal)
         bus->watch(bus->watch_userdata, unit);
 }
 
+static bool is_of_systemd(DBusMessage *signal)
+{
+    const char *name;
+
+    return dbus_message_get_args(signal, NULL, DBUS_TYPE_STRING, &name, DBUS_TYPE_INVALID) &&
+           strcmp(name, SYSTEMD) == 0;
+}
+
 static DBusHandlerResult take_signal(DBusConnection *connection, DBusMessage *message, void *data)
 {
     struct bus *bus = data;
@@ -135,6 +150,12 @@ static DBusHandlerResult take_signal(DBusConnection *connection, DBusMessage *me
     const char *sender = dbus_message_get_sender(message);
 
     (void)connection;
+    /* One that is executed anew (systemctl daemon-reexec) has another unique name. */
+    if (dbus_message_is_signal(message, DBUS_INTERFACE_DBUS, "NameOwnerChanged") && sender &&
+        strcmp(sender, DBUS_SERVICE_DBUS) == 0 && is_of_systemd(message)) {
+        forget_systemd(bus);
+        return DBUS_HANDLER_RESULT_HANDLED;
+    }
     /* Anybody may send us a signal. */
     if (!bus->systemd || !sender || strcmp(sender, bus->systemd) != 0)
         return DBUS_HANDLER_RESULT_NOT_YET_HANDLED;
@@ -159,6 +180,20 @@ static void add_match(struct bus *bus, const char *member)
         dbus_bus_add_match(bus->connection, rule, NULL);
 }
 
+static bool listen_to_signals(struct bus *bus)
+{
+    if (!dbus_connection_add_filter(bus->connection, take_signal, bus, NULL))
+        return false;
+    add_match(bus, "JobRemoved");
+    add_match(bus, "UnitRemoved");
+    dbus_bus_add_match(bus->connection,
+                       "type='signal',sender='" DBUS_SERVICE_DBUS "',member='NameOwnerChanged',"
+                       "arg0='" SYSTEMD "'",
+                       NULL);
+    bus->has_matches = true;
+    return true;
+}
+
 /* systemd sends no signals before somebody subscribes to them. */
 static bool subscribe(struct bus *bus)
 {
@@ -167,10 +202,8 @@ static bool subscribe(struct bus *bus)
     if (bus->has_subscribed)
         return true;
     CLEANUP(bus_message_unrefp) DBusMessage *call = bus_new_call("Subscribe");
-    if (!call || !dbus_connection_add_filter(bus->connection, take_signal, bus, NULL))
+    if (!call || !(bus->has_matches || listen_to_signals(bus)))
         return false;
-    add_match(bus, "JobRemoved");
-    add_match(bus, "UnitRemoved");
     dbus_message_set_no_reply(call, TRUE);
     bus->has_subscribed = dbus_connection_send(bus->connection, call, NULL);
     return bus->has_subscribed;
@@ -375,6 +408,7 @@ static void append_properties(DBusMessageIter *top, const struct transient *unit
     append_string(&list, "StandardOutputFile", unit->stdout_path);
     append_string(&list, "StandardErrorFile", unit->stderr_path);
     append_environment(&list, unit->environment);
+    append_number(&list, "TimeoutStartUSec", unit->start_timeout);
     append_number(&list, "TimeoutStopUSec", unit->stop_timeout);
     append_number(&list, "MemoryMax", unit->memory_max);
     append_number(&list, "CPUQuotaPerSecUSec", unit->cpu_quota);

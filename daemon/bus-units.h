@@ -38,6 +38,7 @@ struct transient {
     struct transient_command commands[TRANSIENT_COMMANDS_MAX]; /* only a oneshot has several */
     const char *stdout_path, *stderr_path;
     const char *environment; /* "NAME=value" */
+    usec_t start_timeout;
     usec_t stop_timeout;
     uint64_t memory_max; /* bytes */
     usec_t cpu_quota;    /* of CPU time in a second */

@@ -18,6 +18,7 @@ struct oneshot {
     uv_work_t work;
     struct bus *bus;
     char *folder, *name, *description, *environment;
+    usec_t start_timeout;
     char **argv[TRANSIENT_COMMANDS_MAX];
     bool may_fail[TRANSIENT_COMMANDS_MAX];
     char *input_name, *input;
@@ -98,6 +99,7 @@ static struct oneshot *oneshot_new(const char *folder, const struct transient *u
         if (!oneshot->argv[i])
             return NULL;
     }
+    oneshot->start_timeout = unit->start_timeout;
     snprintf(oneshot->out_path, sizeof(oneshot->out_path), "%s/%s.out", folder, unit->name);
     snprintf(oneshot->err_path, sizeof(oneshot->err_path), "%s/%s.err", folder, unit->name);
     struct oneshot *made = oneshot;
@@ -189,6 +191,7 @@ static void is_ready(uv_work_t *work, int status)
         .description = oneshot->description,
         .environment = oneshot->environment,
         .is_oneshot = true,
+        .start_timeout = oneshot->start_timeout,
         .stdout_path = oneshot->out_path,
         .stderr_path = oneshot->err_path,
     };

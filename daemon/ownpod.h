@@ -80,6 +80,7 @@ struct ownpod {
     enum ownpod_step step;
     size_t image;      /* the one that is being seen to */
     bool is_wished;    /* somebody has asked for this start: if it fails, that is the end of it */
+    bool is_unsure;    /* whether systemd has started its unit */
     bool unit_is_gone; /* of a pod that is up */
     bool is_stopping;  /* systemd was told to */
     bool must_ask;     /* systemd whether the unit is still there */

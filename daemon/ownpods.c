@@ -28,7 +28,9 @@ struct ownpod_save {
     uv_work_t work;
     struct ownpods *ownpods;
     struct ownpod *ownpod;
-    char *name, *text;
+    char *name;
+    char *text;      /* NULL: the file is to go, or there was no memory */
+    bool is_removal; /* the file is to go */
     bool again;
     int result;
     void (*written)(struct ownpod *ownpod);
@@ -160,9 +162,13 @@ static void write_blocking(uv_work_t *work)
 {
     struct ownpod_save *save = container_of(work, struct ownpod_save, work);
 
-    save->result = save->text ? state_replace_file(save->ownpods->fd, save->name, save->text)
-                   : unlinkat(save->ownpods->fd, save->name, 0) < 0 ? -errno
-                                                                    : 0;
+    if (save->text)
+        save->result = state_replace_file(save->ownpods->fd, save->name, save->text);
+    else if (!save->is_removal)
+        save->result = -ENOMEM;
+    else
+        save->result =
+            unlinkat(save->ownpods->fd, save->name, 0) < 0 && errno != ENOENT ? -errno : 0;
 }
 
 static void after_write(uv_work_t *work, int status);
@@ -176,6 +182,7 @@ static void begin_write(struct ownpod_save *save)
 
     free(save->text);
     save->text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+    save->is_removal = save->ownpod->is_removed;
     save->again = false;
     save->written = save->written_next;
     save->written_next = NULL;
@@ -189,7 +196,7 @@ static void after_write(uv_work_t *work, int status)
     void (*written)(struct ownpod *) = save->written;
 
     (void)status;
-    if (save->result < 0 && save->text)
+    if (save->result < 0)
         report(save->ownpods, save->name, "cannot be written, and is lost if gantryd ends now",
                strerror(-save->result));
     if (save->again) {

@@ -5,6 +5,7 @@
  * faster.
  */
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -25,6 +26,14 @@ struct sweep {
     char *words;     /* what rkt rm said */
 };
 
+static void sweep_free(struct sweep *sweep)
+{
+    free(sweep->data_dir);
+    json_decref(sweep->rktpods);
+    free(sweep->words);
+    free(sweep);
+}
+
 static void see_what_is_left(uv_work_t *work)
 {
     struct sweep *sweep = container_of(work, struct sweep, work);
@@ -43,15 +52,19 @@ static void file_removed(struct ownpod *ownpod)
     ownpods_drop(ownpod->node->ownpods, ownpod);
 }
 
+/* It can be tried again. */
+static void not_removed(struct ownpod *ownpod, const char *words)
+{
+    ownpod->wish = OWNPOD_STOP;
+    ownrun_save(ownpod);
+    ownrun_tell_done(ownpod, OWNPOD_REMOVE, words);
+    ownrun_look(ownpod);
+}
+
 static void removed(struct ownpod *ownpod, const char *words)
 {
     if (json_array_size(ownpod->rktpods) > 0) {
-        /* It can be tried again. */
-        ownpod->wish = OWNPOD_STOP;
-        ownrun_save(ownpod);
-        ownrun_tell_done(ownpod, OWNPOD_REMOVE,
-                         words && words[0] ? words : "rkt rm has left something");
-        ownrun_look(ownpod);
+        not_removed(ownpod, words && words[0] ? words : "rkt rm has left something");
         return;
     }
     ownpod->step = OWNPOD_REMOVING;
@@ -75,9 +88,8 @@ static void swept(uv_work_t *work, int status)
         ownrun_save(ownpod);
         ownrun_look(ownpod);
     }
-    free(sweep->data_dir);
-    free(sweep->words);
-    free(sweep);
+    sweep->rktpods = NULL;
+    sweep_free(sweep);
 }
 
 static void rkt_rm_done(void *userdata, const struct oneshot_result *result)
@@ -92,8 +104,12 @@ static void rkt_rm_done(void *userdata, const struct oneshot_result *result)
         sweep->words = strdup(oneshot_words(result));
     }
     if (!sweep || !sweep->data_dir || !sweep->rktpods) {
+        if (sweep)
+            sweep_free(sweep);
+        bool was_all = ownpod->step == OWNPOD_REMOVING;
         ownpod->step = OWNPOD_IDLE;
-        free(sweep);
+        if (was_all && !ownrun_is_closed(ownpod))
+            not_removed(ownpod, strerror(ENOMEM));
         return;
     }
     uv_queue_work(ownpod->node->loop, &sweep->work, see_what_is_left, swept);

@@ -22,15 +22,22 @@ void ownrun_tell_step(struct ownpod *ownpod, const char *format, ...)
     }
 }
 
+static struct ownpod_waiter *find_waiter(const struct ownpod *ownpod, enum ownpod_wish wish)
+{
+    struct ownpod_waiter *waiter = ownpod->waiters;
+
+    while (waiter && waiter->wish != wish)
+        waiter = waiter->next;
+    return waiter;
+}
+
 void ownrun_tell_done(struct ownpod *ownpod, enum ownpod_wish wish, const char *failure)
 {
-    for (struct ownpod_waiter **slot = &ownpod->waiters; *slot;) {
-        struct ownpod_waiter *waiter = *slot;
-        if (waiter->wish != wish) {
-            slot = &waiter->next;
-            continue;
-        }
-        *slot = waiter->next;
+    struct ownpod_waiter *waiter;
+
+    /* An answer may well bring the next call, so the list is looked at anew after each. */
+    while ((waiter = find_waiter(ownpod, wish))) {
+        ownrun_leave(waiter);
         waiter->done(waiter, failure);
     }
 }

@@ -81,18 +81,16 @@ void ownrun_fail(struct ownpod *ownpod, const char *what, const char *words)
 
 /* The start. */
 
-static void started(void *userdata, int result, const char *reason)
+static void not_started(struct ownpod *ownpod, const char *reason)
 {
-    struct ownpod *ownpod = userdata;
+    ownpod->is_up = false;
+    ownrun_fail(ownpod, "run-prepared", reason);
+}
+
+static void has_started(struct ownpod *ownpod)
+{
     char unit[OWNUNITS_NAME_MAX];
 
-    if (ownrun_is_closed(ownpod))
-        return;
-    if (result != 0) {
-        ownpod->is_up = false;
-        ownrun_fail(ownpod, "run-prepared", reason);
-        return;
-    }
     ownpod->step = OWNPOD_IDLE;
     ownpod->restarts += ownpod->has_run;
     ownpod->has_run = true;
@@ -105,6 +103,24 @@ static void started(void *userdata, int result, const char *reason)
     ownrun_tell_step(ownpod, "started as %s", ownunits_name(unit, ownpod));
     ownrun_tell_done(ownpod, OWNPOD_RUN, NULL);
     ownrun_look(ownpod);
+}
+
+static void started(void *userdata, int result, const char *reason)
+{
+    struct ownpod *ownpod = userdata;
+
+    if (ownrun_is_closed(ownpod))
+        return;
+    if (result == 0) {
+        has_started(ownpod);
+    } else if (result == BUS_E_LOST) {
+        /* It may run: systemd is asked as soon as it can be. */
+        ownpod->step = OWNPOD_IDLE;
+        ownpod->is_unsure = true;
+        ownrun_bus_lost(ownpod);
+    } else {
+        not_started(ownpod, reason);
+    }
 }
 
 /* That it is up is written down before it is: else a gantryd that is killed here would start it
@@ -206,6 +222,7 @@ static bool see_to_end(struct ownpod *ownpod)
     ownpod->is_stopping = false;
     if (ownpod->wish == OWNPOD_RUN && !restarts(ownpod, rktpod)) {
         ownpod->wish = OWNPOD_STOP;
+        ownrun_tell_done(ownpod, OWNPOD_RUN, NULL);
         ownrun_tell_journal(ownpod, MESSAGE_STOP, "stays as it ended: its restart policy is %s",
                             ownpod_policy_name(ownpod->policy));
     } else if (ownpod->wish == OWNPOD_RUN && !rktpod) {
@@ -253,6 +270,13 @@ struct asking {
     char uid[POD_UID_MAX + 1];
 };
 
+static void see_unit(struct ownpod *ownpod, int result)
+{
+    if (result == BUS_E_NO_UNIT)
+        ownpod->unit_is_gone = true;
+    ownrun_look(ownpod);
+}
+
 static void unit_asked(void *userdata, int result, const char *reason)
 {
     struct asking *asking = userdata;
@@ -260,13 +284,17 @@ static void unit_asked(void *userdata, int result, const char *reason)
 
     (void)reason;
     if (ownpod && ownpod->is_up && !ownrun_is_closed(ownpod)) {
+        bool was_unsure = ownpod->is_unsure;
         ownpod->must_ask = result == BUS_E_LOST || result == BUS_E_FAILED;
-        if (result == BUS_E_NO_UNIT)
-            ownpod->unit_is_gone = true;
+        ownpod->is_unsure = was_unsure && ownpod->must_ask;
         if (ownpod->must_ask)
             set_timer(ownpod, ASK_AGAIN_USEC);
+        else if (was_unsure && result == BUS_E_NO_UNIT)
+            not_started(ownpod, "systemd was out of reach");
+        else if (was_unsure)
+            has_started(ownpod);
         else
-            ownrun_look(ownpod);
+            see_unit(ownpod, result);
     }
     free(asking);
 }
@@ -298,8 +326,8 @@ void ownrun_unit_gone(struct ownpod *ownpod)
     /* While one is being started it can only be its predecessor. */
     if (!ownpod->is_up || ownpod->step == OWNPOD_STARTING)
         return;
-    ownpod->unit_is_gone = true;
-    ownrun_look(ownpod);
+    /* systemd says so of every unit when it is reloaded. */
+    ask_unit(ownpod);
 }
 
 void ownrun_bus_lost(struct ownpod *ownpod)
@@ -329,6 +357,8 @@ void ownrun_look(struct ownpod *ownpod)
 {
     if (ownpod->step != OWNPOD_IDLE || ownpod->is_removed || ownrun_is_closed(ownpod))
         return;
+    if (ownpod->is_unsure)
+        return;
     if (ownpod->is_up && !see_to_end(ownpod)) {
         if (ownpod->wish != OWNPOD_RUN && !ownpod->is_stopping)
             stop(ownpod);
@@ -354,14 +384,17 @@ void ownrun_look(struct ownpod *ownpod)
 
 void ownrun_wish(struct ownpod *ownpod, enum ownpod_wish wish, struct ownpod_waiter *waiter)
 {
+    bool is_leaving = ownpod->wish == OWNPOD_REMOVE;
+
     if (waiter) {
-        waiter->wish = wish;
+        waiter->wish = is_leaving ? OWNPOD_REMOVE : wish;
         waiter->ownpod = ownpod;
         waiter->next = ownpod->waiters;
         ownpod->waiters = waiter;
     }
-    if (ownpod->wish != OWNPOD_REMOVE)
-        ownpod->wish = wish;
+    if (is_leaving)
+        return;
+    ownpod->wish = wish;
     ownpod->is_wished = wish == OWNPOD_RUN;
     if (wish == OWNPOD_RUN) {
         ownpod->n_failures = 0;
@@ -390,7 +423,6 @@ void ownrun_leave(struct ownpod_waiter *waiter)
 
 void ownrun_attach(struct ownpod *ownpod)
 {
-    ownpod->is_wished = !ownpod->has_run && !ownpod->is_up;
     if (ownpod->is_up)
         ask_unit(ownpod);
     else

@@ -90,6 +90,10 @@ static const char *oneshot_name(char name[static OWNUNITS_NAME_MAX], const struc
     return name;
 }
 
+/* rkt waits for its own locks without an end. */
+#define FETCH_USEC (60 * 60 * USEC_SEC)
+#define CALL_USEC (2 * 60 * USEC_SEC)
+
 /* `before`, if it has anything, is run first. */
 static void run(struct ownpod *ownpod, const char *verb, const struct arguments *before,
                 const struct arguments *arguments, const struct oneshot_input *input,
@@ -99,7 +103,11 @@ static void run(struct ownpod *ownpod, const char *verb, const struct arguments 
     CLEANUP(freep) char *variable = environment();
     char name[OWNUNITS_NAME_MAX];
     struct node *node = ownpod->node;
-    struct transient unit = {.name = oneshot_name(name, ownpod, verb), .environment = variable};
+    struct transient unit = {
+        .name = oneshot_name(name, ownpod, verb),
+        .environment = variable,
+        .start_timeout = strcmp(verb, "fetch") == 0 ? FETCH_USEC : CALL_USEC,
+    };
     size_t n = 0;
 
     if (asprintf(&description, "rkt %s for pod %s/%s", verb, ownpod->namespace, ownpod->name) < 0)

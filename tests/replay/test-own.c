@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "lib/message.h"
 #include "tests/harness/rkt.h"
@@ -305,6 +306,42 @@ static void a_file_that_cannot_be_read_is_put_aside(void **state)
     journal_wait("MESSAGE_ID", id_of(MESSAGE_STATE), "GANTRY_POD_NAME", "bad.json", NULL);
 }
 
+static void who_stops_one_that_is_being_removed_is_answered(void **state)
+{
+    char script[1024];
+
+    (void)state;
+    snprintf(script, sizeof(script),
+             "#!/bin/sh\ncase \"$*\" in *' rm '*) sleep 1 ;; esac\nexec %s \"$@\"\n",
+             node_built("rkt"));
+    write_text("/run/node/slow-rkt", script);
+    assert_int_equal(chmod("/run/node/slow-rkt", 0755), 0);
+    setenv("GANTRY_DROPIN", "/run/node/slow-rkt", 1);
+    gantryd_end(SIGTERM);
+    gantryd_start();
+    ctl("run", write_manifest("web", "exec sleep 1000"), 0, "started");
+    ctl("stop", "web", 0, "stopping");
+    pid_t rm = start_argv(node_built("gantryctl"), (char *[]){"gantryctl", "rm", "web", NULL});
+    usleep(300000);
+    pid_t stop = start_argv(node_built("gantryctl"), (char *[]){"gantryctl", "stop", "web", NULL});
+    assert_int_equal(finish(rm), 0);
+    assert_int_equal(finish(stop), 0);
+    assert_null(explain("web"));
+}
+
+/* As systemctl daemon-reexec has it: another one answers under the same name. */
+static void another_systemd_is_noticed(void **state)
+{
+    (void)state;
+    ctl("run", write_manifest("one", "exec sleep 1000"), 0, "started");
+    kill(manager_pid, SIGKILL);
+    finish(manager_pid);
+    manager_pid = start_argv(node_built("tests/harness/manager"), (char *[]){"manager", NULL});
+    /* it knows no unit of ours, so the pod has ended, and is restarted */
+    wait_for(restarts_of("one") == 1);
+    ctl("run", write_manifest("two", "exec sleep 1000"), 0, "started");
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -317,6 +354,8 @@ int main(void)
         TEST(it_outlives_gantryd),
         TEST(without_systemd_nothing_is_started),
         TEST(a_file_that_cannot_be_read_is_put_aside),
+        TEST(who_stops_one_that_is_being_removed_is_answered),
+        TEST(another_systemd_is_noticed),
     };
 
     node_enter();
