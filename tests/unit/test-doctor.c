@@ -319,13 +319,15 @@ static void systemd(void **state)
 
     is_well(node, doctor_systemd, "systemd 252");
     make_program(node, "systemctl", "echo 'systemd 239'");
-    finds(node, doctor_systemd, FINDING_FAILED, "systemd 239", "systemd 240 or newer");
+    finds(node, doctor_systemd, FINDING_FAILED, "systemd 239",
+          "upgrade the node's systemd to 240 or newer");
     make_program(node, "systemctl", "echo 'systemd 240'");
     is_well(node, doctor_systemd, "systemd 240");
     remove_file(node, "run/systemd/system");
     finds(node, doctor_systemd, FINDING_FAILED, "was not booted", "init=");
     make_program(node, "systemctl", "echo no");
-    finds(node, doctor_systemd, FINDING_UNKNOWN, "none", "systemd 240");
+    finds(node, doctor_systemd, FINDING_UNKNOWN, "none",
+          "--version  # what does it say? systemd 240");
 }
 
 static void the_kernel(void **state)
@@ -352,7 +354,8 @@ static void the_kernel(void **state)
 
     is_well(node, doctor_pidfd, "pidfd_open");
     pidfd_result = -ENOSYS;
-    finds(node, doctor_pidfd, FINDING_FAILED, "nothing is held back", "Linux 5.3");
+    finds(node, doctor_pidfd, FINDING_FAILED, "nothing is held back",
+          "upgrade the node's kernel to Linux 5.3 or newer");
 }
 
 static void the_clock(void **state)
