@@ -22,11 +22,13 @@ struct doctor {
 
     const char *config_path;
     const char *proc;     /* /proc */
+    const char *usr;      /* /usr: rkt's stage1s, systemd's catalogs */
     const char *run;      /* /run */
     const char *journals; /* /var/log/journal */
     char machine_id[SD_ID128_STRING_MAX];
     const char *dropin;    /* the drop-in rkt, as it is installed */
     const char *example;   /* the kubelet's drop-in unit file, as it is installed */
+    const char *manual;    /* docs/operating.md, as it is installed */
     const char *systemctl; /* a program's name */
     /* What the kernel and the catalog say: as pidfd_open(2), adjtimex(2) and
        sd_journal_get_catalog_for_message_id(3). */

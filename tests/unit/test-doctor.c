@@ -137,11 +137,13 @@ static int node_setup(void **state)
         .config = node->config,
         .config_path = "/etc/gantry/gantry.conf",
         .proc = path_of(node, "proc"),
+        .usr = path_of(node, "usr"),
         .run = path_of(node, "run"),
         .journals = path_of(node, "log"),
         .machine_id = MACHINE,
         .dropin = path_of(node, "dropin"),
         .example = "/usr/share/10-gantry.conf",
+        .manual = "/usr/share/operating.md",
         .systemctl = path_of(node, "systemctl"),
         .pidfd_open = fake_pidfd,
         .clock_status = fake_clock,
@@ -404,6 +406,15 @@ static void the_catalog(void **state)
 
     is_well(node, doctor_catalog, "explains all");
     catalog_lacks = 1;
+    finds(node, doctor_catalog, FINDING_WARNING, "does not explain 1 of",
+          "less /usr/share/operating.md");
+    make_folder(node, "usr/local/lib/systemd/catalog");
+    scratch_write(node->scratch, "usr/local/lib/systemd/catalog/gantry.catalog", "");
+    finds(node, doctor_catalog, FINDING_WARNING, "does not explain 1 of",
+          "journalctl --update-catalog");
+    remove_file(node, "usr/local/lib/systemd/catalog/gantry.catalog");
+    make_folder(node, "usr/lib/systemd/catalog");
+    scratch_write(node->scratch, "usr/lib/systemd/catalog/gantry.catalog", "");
     finds(node, doctor_catalog, FINDING_WARNING, "does not explain 1 of",
           "journalctl --update-catalog");
 }
