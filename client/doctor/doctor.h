@@ -51,7 +51,7 @@ typedef void doctor_check_fn(struct doctor *doctor, struct finding *finding);
 
 /* client/doctor/gantry.c. The socket's keeps what gantryd has found. */
 doctor_check_fn doctor_configuration, doctor_socket, doctor_units;
-/* client/doctor/rkt.c */
+/* client/doctor/rkt.c, client/doctor/stage1.c */
 doctor_check_fn doctor_kubelet, doctor_rkt, doctor_stage1;
 /* client/doctor/system.c */
 doctor_check_fn doctor_systemd, doctor_cgroup, doctor_overlay, doctor_pidfd, doctor_clock;

@@ -110,9 +110,11 @@ static void replace(char **slot, const char *value)
 #define WELL_SYSTEMCTL                                    \
     "case $1 in --version) echo 'systemd 252 (252.1)';; " \
     "is-enabled) echo enabled;; is-active) echo active;; esac"
+#define FLY "coreos.com/rkt/stage1-fly:1.30.0"
 #define WELL_RKT                                            \
     "case \"$*\" in version) echo 'rkt Version: 1.30.0';; " \
-    "*cat-manifest*) ;; *list*) echo 'sha512-1 coreos.com/rkt/stage1-fly:1.30.0 1';; esac"
+    "*cat-manifest*) ;; *list*) echo 'sha512-1 " FLY        \
+    " 1'; echo 'sha512-2 example.com/rkt/stage1-x:1 1';; esac"
 
 static int node_setup(void **state)
 {
@@ -306,13 +308,38 @@ static void its_stage1s(void **state)
 {
     struct node *node = *state;
 
-    is_well(node, doctor_stage1, "rkt has stage1-fly:1.30.0");
-    make_program(node, "rkt", "exit 254");
+    is_well(node, doctor_stage1, "rkt has stage1-fly:1.30.0, stage1-x:1");
+    make_program(node, "rkt",
+                 "case $3 in list) echo 'sha512-2 x.io/stage1-x:1 1';; *) exit 254;; esac");
     finds(node, doctor_stage1, FINDING_WARNING,
-          "does not have coreos.com/rkt/stage1-fly:1.30.0: hostPID",
-          "rkt --dir=/var/lib/rkt fetch coreos.com/rkt/stage1-fly:1.30.0");
+          "does not have " FLY ": hostPID of pods will not work; it has stage1-x:1",
+          "rkt --dir=/var/lib/rkt fetch " FLY);
+    make_program(node, "rkt", "exit 254");
+    finds(node, doctor_stage1, FINDING_UNKNOWN, "`image list` fails", "rkt image list");
     remove_file(node, "rkt");
     finds(node, doctor_stage1, FINDING_UNKNOWN, "cannot be asked", "");
+}
+
+/* The default stage1 is a file until a pod needs it. */
+static void its_default_stage1(void **state)
+{
+    struct node *node = *state;
+
+    make_program(node, "rkt", "[ $3 != list ] && exit 254; echo 'sha512-3 x.io/busybox 1'");
+    finds(node, doctor_stage1, FINDING_WARNING, "rkt has no stage1, and none but for hostPID",
+          "fetch coreos.com/rkt/stage1-coreos");
+    make_program(node, "rkt", "[ $3 != list ] || echo 'sha512-1 " FLY " 1'");
+    finds(node, doctor_stage1, FINDING_WARNING, "rkt has stage1-fly:1.30.0, and none but for",
+          "rkt --dir=/var/lib/rkt fetch coreos.com/rkt/stage1-coreos");
+    make_folder(node, "usr/lib/rkt/stage1-images");
+    scratch_write(node->scratch, "usr/lib/rkt/stage1-images/stage1-fly.aci", "");
+    finds(node, doctor_stage1, FINDING_WARNING, "rkt has stage1-fly:1.30.0, stage1-fly.aci, and",
+          "fetch coreos.com/rkt/stage1-coreos");
+    scratch_write(node->scratch, "stage1-kvm.aci", "");
+    is_well(node, doctor_stage1, "rkt has stage1-fly:1.30.0, stage1-fly.aci, stage1-kvm.aci");
+    remove_file(node, "stage1-kvm.aci");
+    scratch_write(node->scratch, "usr/lib/rkt/stage1-images/stage1-coreos.aci", "");
+    is_well(node, doctor_stage1, "rkt has stage1-fly:1.30.0, stage1-coreos.aci");
 }
 
 static void systemd(void **state)
@@ -442,10 +469,19 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, node_setup, node_teardown)
     static const struct CMUnitTest tests[] = {
-        TEST(the_configuration), TEST(the_socket),   TEST(the_units),
-        TEST(the_kubelet),       TEST(the_real_rkt), TEST(its_stage1s),
-        TEST(systemd),           TEST(the_kernel),   TEST(the_clock),
-        TEST(the_journal),       TEST(the_catalog),  cmocka_unit_test(findings_come_as_they_went),
+        TEST(the_configuration),
+        TEST(the_socket),
+        TEST(the_units),
+        TEST(the_kubelet),
+        TEST(the_real_rkt),
+        TEST(its_stage1s),
+        TEST(its_default_stage1),
+        TEST(systemd),
+        TEST(the_kernel),
+        TEST(the_clock),
+        TEST(the_journal),
+        TEST(the_catalog),
+        cmocka_unit_test(findings_come_as_they_went),
     };
 
     return cmocka_run_group_tests_name("doctor", tests, NULL, NULL);
