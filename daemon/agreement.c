@@ -6,8 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/ownpods.h"
 #include "daemon/process.h"
 #include "daemon/rktdir.h"
+#include "lib/adopt.h"
 
 /* A pod of which gantryd has let the launch pass: so long rkt may take until it has the lock. */
 #define STARTS_WITHIN (10 * USEC_SEC)
@@ -20,6 +22,7 @@ struct seen {
     char *unit; /* NULL: none, or not known */
     pid_t pid;
     uint64_t start_ticks;
+    bool is_own; /* of gantry's own: no kubelet knows it */
     bool is_young;
     bool runs_for_rkt;
     bool has_process;
@@ -79,6 +82,7 @@ static int take_down(struct pod *pod, void *userdata)
             .unit = copy(rktpod->unit),
             .pid = rktpod->pid,
             .start_ticks = rktpod->start_ticks,
+            .is_own = pod->is_own,
             .is_young = usec_sub(usec_now(), rktpod->started_at) < STARTS_WITHIN,
         };
         if (!is_whole(seen))
@@ -99,7 +103,7 @@ struct agreement *agreement_new(const struct node *node)
     return agreement;
 }
 
-/* One that runs and is the kubelet's. */
+/* One that runs and is the kubelet's, or of gantry's own. */
 static int take_running(const struct rktdir_pod *pod, void *userdata)
 {
     struct agreement *agreement = userdata;
@@ -115,6 +119,7 @@ static int take_running(const struct rktdir_pod *pod, void *userdata)
     if (manifest_parse(&manifest, pod->manifest, pod->length, NULL) != 0 ||
         !manifest_identity(manifest, &identity))
         return 0;
+    const char *mark = manifest_annotation(manifest, ADOPT_ANNOTATION);
     struct seen *seen = add(&agreement->running, &agreement->n_running);
     if (!seen)
         return -ENOMEM;
@@ -122,6 +127,7 @@ static int take_running(const struct rktdir_pod *pod, void *userdata)
         .uuid = copy(pod->uuid),
         .pod = name_of(identity.namespace, identity.name),
         .data_dir = copy(agreement->looking_in),
+        .is_own = mark && strcmp(mark, "true") == 0,
     };
     return is_whole(seen) ? 0 : -ENOMEM;
 }
@@ -171,8 +177,18 @@ static bool is_believed(const struct node *node, const struct seen *seen)
     return rktpod && !rktpod->ended;
 }
 
+/* Who starts the pod again once it has ended. */
+static const char *what_follows(const struct node *node, const struct seen *seen)
+{
+    if (!seen->is_own)
+        return "the kubelet starts the pod again";
+    if (ownpods_find(node->ownpods, strchr(seen->pod, '/') + 1))
+        return "gantryd starts the pod again if its restart policy says so";
+    return "gantryctl run starts the pod again";
+}
+
 /* gantryd believes that it runs, and rkt does not. */
-static void say_believed(struct finding *finding, const struct seen *seen)
+static void say_believed(struct finding *finding, const struct node *node, const struct seen *seen)
 {
     finding_set(finding, FINDING_FAILED,
                 "gantryd takes rkt pod %s of %s for running; in %s/pods it does not run",
@@ -180,20 +196,20 @@ static void say_believed(struct finding *finding, const struct seen *seen)
     if (!seen->has_process)
         finding_mend(finding, "systemctl restart gantryd.service");
     else if (seen->unit)
-        finding_mend(finding, "systemctl stop %s  # the kubelet starts the pod again", seen->unit);
+        finding_mend(finding, "systemctl stop %s  # %s", seen->unit, what_follows(node, seen));
     else
-        finding_mend(finding, "kill %d  # the kubelet starts the pod again", (int)seen->pid);
+        finding_mend(finding, "kill %d  # %s", (int)seen->pid, what_follows(node, seen));
 }
 
 /* It runs, and gantryd does not know. */
 static void say_running(struct finding *finding, const struct agreement *agreement,
-                        const struct seen *seen)
+                        const struct node *node, const struct seen *seen)
 {
     finding_set(finding, FINDING_WARNING,
                 "rkt pod %s of %s runs, and was started without gantryd: its end will not be seen",
                 seen->uuid, seen->pod);
-    finding_mend(finding, "%s --dir=%s stop %s  # the kubelet starts the pod again",
-                 agreement->config->rkt.path, seen->data_dir, seen->uuid);
+    finding_mend(finding, "%s --dir=%s stop %s  # %s", agreement->config->rkt.path, seen->data_dir,
+                 seen->uuid, what_follows(node, seen));
 }
 
 /* What is worst comes last, and stays. */
@@ -205,14 +221,14 @@ static size_t say_disagreements(const struct agreement *agreement, const struct 
     for (size_t i = 0; i < agreement->n_running; i++) {
         const struct seen *seen = &agreement->running[i];
         if (!is_believed(node, seen)) {
-            say_running(finding, agreement, seen);
+            say_running(finding, agreement, node, seen);
             n++;
         }
     }
     for (size_t i = 0; i < agreement->n_believed; i++) {
         const struct seen *seen = &agreement->believed[i];
         if (!seen->runs_for_rkt && !seen->is_young && is_believed(node, seen)) {
-            say_believed(finding, seen);
+            say_believed(finding, node, seen);
             n++;
         }
     }

@@ -108,7 +108,9 @@ static void look_at_openat2(struct finding *finding)
         finding_set(finding, FINDING_WARNING,
                     "openat2 is not there or denied: subPaths are walked step by step, as safely "
                     "but slower");
-        finding_mend(finding, "Linux 5.6 and systemd 247 or newer");
+        finding_mend(
+            finding,
+            "upgrade the node's kernel to Linux 5.6 or newer, and its systemd to 247 or newer");
     }
     fd_close(found.fd);
 }

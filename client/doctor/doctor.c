@@ -29,10 +29,12 @@ struct doctor doctor_of_node(void)
     struct doctor doctor = {
         .config_path = config_path(),
         .proc = "/proc",
+        .usr = "/usr",
         .run = "/run",
         .journals = "/var/log/journal",
         .dropin = LIBEXECDIR "/gantry/rkt",
         .example = DOCDIR "/kubelet.service.d/10-gantry.conf",
+        .manual = DOCDIR "/operating.md",
         .systemctl = "systemctl",
         .pidfd_open = open_pidfd,
         .clock_status = ask_clock,

@@ -22,11 +22,13 @@ struct doctor {
 
     const char *config_path;
     const char *proc;     /* /proc */
+    const char *usr;      /* /usr: rkt's stage1s, systemd's catalogs */
     const char *run;      /* /run */
     const char *journals; /* /var/log/journal */
     char machine_id[SD_ID128_STRING_MAX];
     const char *dropin;    /* the drop-in rkt, as it is installed */
     const char *example;   /* the kubelet's drop-in unit file, as it is installed */
+    const char *manual;    /* docs/operating.md, as it is installed */
     const char *systemctl; /* a program's name */
     /* What the kernel and the catalog say: as pidfd_open(2), adjtimex(2) and
        sd_journal_get_catalog_for_message_id(3). */
@@ -49,7 +51,7 @@ typedef void doctor_check_fn(struct doctor *doctor, struct finding *finding);
 
 /* client/doctor/gantry.c. The socket's keeps what gantryd has found. */
 doctor_check_fn doctor_configuration, doctor_socket, doctor_units;
-/* client/doctor/rkt.c */
+/* client/doctor/rkt.c, client/doctor/stage1.c */
 doctor_check_fn doctor_kubelet, doctor_rkt, doctor_stage1;
 /* client/doctor/system.c */
 doctor_check_fn doctor_systemd, doctor_cgroup, doctor_overlay, doctor_pidfd, doctor_clock;

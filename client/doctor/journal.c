@@ -53,6 +53,21 @@ void doctor_journal(struct doctor *doctor, struct finding *finding)
     }
 }
 
+/* Whether gantry's is among the catalogs that systemd looks for: in /usr alone, wherever gantry is
+ * installed. */
+static bool is_systemds_catalog(const struct doctor *doctor)
+{
+    static const char *const folders[] = {"lib/systemd/catalog", "local/lib/systemd/catalog"};
+
+    for (size_t i = 0; i < N_ELEMENTS(folders); i++) {
+        char path[256];
+        snprintf(path, sizeof(path), "%s/%s/gantry.catalog", doctor->usr, folders[i]);
+        if (access(path, F_OK) == 0)
+            return true;
+    }
+    return false;
+}
+
 void doctor_catalog(struct doctor *doctor, struct finding *finding)
 {
     unsigned n_missing = 0;
@@ -71,5 +86,9 @@ void doctor_catalog(struct doctor *doctor, struct finding *finding)
     finding_set(finding, FINDING_WARNING,
                 "journalctl -x does not explain %u of %d messages: they are not in the catalog",
                 n_missing, N_MESSAGES);
-    finding_mend(finding, "journalctl --update-catalog");
+    if (is_systemds_catalog(doctor))
+        finding_mend(finding, "journalctl --update-catalog");
+    else
+        finding_mend(finding, "less %s  # explains them: systemd takes catalogs of /usr alone",
+                     doctor->manual);
 }

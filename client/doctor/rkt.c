@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * What stands on both sides of gantry: the kubelet that is to call the drop-in, and the real rkt
- * with its stage1s.
+ * What stands on both sides of gantry: the kubelet that is to call the drop-in, and the real
+ * rkt.
  */
 
 #include <ctype.h>
@@ -207,55 +207,5 @@ void doctor_rkt(struct doctor *doctor, struct finding *finding)
         finding_set(finding, FINDING_FAILED, "`%s version` fails: %s %d", rkt,
                     r < 0 ? strerror(-r) : "exit status", r < 0 ? 0 : r);
         finding_mend(finding, "%s version  # what does it say?", rkt);
-    }
-}
-
-/* Its stage1s. */
-
-/* Puts the names of those in rkt's store behind each other, from what `rkt image list` prints. */
-static void name_stage1s(char *out, char *names, size_t size)
-{
-    size_t length = 0;
-    char *state = NULL;
-
-    names[0] = '\0';
-    for (char *word = strtok_r(out, " \t\n", &state); word;
-         word = strtok_r(NULL, " \t\n", &state)) {
-        const char *name = strstr(word, "/stage1-");
-        if (name && length + strlen(word) + sizeof(", ") < size)
-            length += (size_t)snprintf(names + length, size - length, "%s%s",
-                                       length > 0 ? ", " : "", name + 1);
-    }
-}
-
-void doctor_stage1(struct doctor *doctor, struct finding *finding)
-{
-    char *rkt = doctor->config->rkt.path, *name = doctor->config->namespaces.stage1_fly;
-    char *data_dir = doctor->config->rkt.data_dir, out[16384], names[512];
-    CLEANUP(freep) char *dir_option = NULL;
-
-    if (asprintf(&dir_option, "--dir=%s", data_dir) < 0) {
-        dir_option = NULL;
-        return;
-    }
-    char *find[] = {rkt, dir_option, "image", "cat-manifest", name, NULL};
-    char *list[] = {rkt, dir_option, "image", "list", "--no-legend", "--full", NULL};
-    if (geteuid() != 0) {
-        finding_set(finding, FINDING_UNKNOWN, "only root may look into rkt's store");
-        finding_mend(finding, AS_ROOT);
-        return;
-    }
-    int r = doctor_run(find, out, sizeof(out));
-    if (r < 0) {
-        finding_set(finding, FINDING_UNKNOWN, "rkt cannot be asked: %s", strerror(-r));
-        finding_mend(finding, "%s image list", rkt);
-    } else if (r != 0) {
-        finding_set(finding, FINDING_WARNING, "rkt does not have %s: hostPID of pods will not work",
-                    name);
-        finding_mend(finding, "%s --dir=%s fetch %s", rkt, data_dir, name);
-    } else {
-        doctor_run(list, out, sizeof(out));
-        name_stage1s(out, names, sizeof(names));
-        finding_set(finding, FINDING_OK, "rkt has %s", names[0] ? names : name);
     }
 }

@@ -26,13 +26,14 @@ void doctor_systemd(struct doctor *doctor, struct finding *finding)
     if (r != 0 || sscanf(out, "systemd %u", &version) != 1) {
         finding_set(finding, FINDING_UNKNOWN, "%s --version: %s", doctor->systemctl,
                     r < 0 ? strerror(-r) : "an answer that is none");
-        finding_mend(finding, "systemd %d or newer", SYSTEMD_MIN);
+        finding_mend(finding, "%s --version  # what does it say? systemd %d or newer is needed",
+                     doctor->systemctl, SYSTEMD_MIN);
     } else if (stat(path, &st) < 0) {
         finding_set(finding, FINDING_FAILED, "the machine was not booted with systemd");
         finding_mend(finding, "init=/lib/systemd/systemd on the kernel's command line");
     } else if (version < SYSTEMD_MIN) {
         finding_set(finding, FINDING_FAILED, "systemd %u", version);
-        finding_mend(finding, "systemd %d or newer", SYSTEMD_MIN);
+        finding_mend(finding, "upgrade the node's systemd to %d or newer", SYSTEMD_MIN);
     } else {
         finding_set(finding, FINDING_OK, "systemd %u", version);
     }
@@ -96,7 +97,7 @@ void doctor_pidfd(struct doctor *doctor, struct finding *finding)
     finding_set(finding, FINDING_FAILED,
                 "pidfd_open: %s: ends of pods are not seen, and nothing is held back",
                 strerror(-r));
-    finding_mend(finding, "Linux 5.3 or newer");
+    finding_mend(finding, "upgrade the node's kernel to Linux 5.3 or newer");
 }
 
 void doctor_clock(struct doctor *doctor, struct finding *finding)

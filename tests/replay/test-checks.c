@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "lib/adopt.h"
 #include "tests/harness/kubelet.h"
 #include "tests/harness/rkt.h"
 
@@ -110,8 +111,9 @@ static void ends(pid_t pid)
     finish(pid);
 }
 
-/* A pod that runs for long, prepared. Return: its UUID, to free(). */
-static char *prepare(void)
+/* A pod that runs for long, prepared; the kubelet's, or of gantry's own. Return: its UUID, to
+ * free(). */
+static char *prepare(bool is_own)
 {
     CLEANUP(json_decrefp) json_t *trace = trace_load("rkt-network");
     json_t *manifest =
@@ -120,27 +122,36 @@ static char *prepare(void)
 
     json_object_set_new(json_object_get(app, "app"), "exec",
                         json_pack("[s, s, s]", "sh", "-c", "sleep 1000"));
+    if (is_own)
+        json_array_append_new(json_object_get(manifest, "annotations"),
+                              json_pack("{s:s, s:s}", "name", ADOPT_ANNOTATION, "value", "true"));
     CLEANUP(result_deinit) struct result result = rkt_prepare(manifest, NULL);
     return rkt_uuid(&result);
 }
 
-static void one_that_was_started_without_gantryd_is_found(void **state)
+static void finds_running(bool is_own, const char *follows)
 {
-    CLEANUP(freep) char *uuid = prepare(), *remedy = NULL;
+    CLEANUP(freep) char *uuid = prepare(is_own), *remedy = NULL;
 
-    (void)state;
     finds("state", "ok", "0 pods run", NULL);
     pid_t pid = run_directly(uuid);
     wait_for(is("state", "warning"));
-    assert_true(asprintf(&remedy, " --dir=/var/lib/rkt stop %s", uuid) > 0);
+    assert_true(asprintf(&remedy, " --dir=/var/lib/rkt stop %s  # %s", uuid, follows) > 0);
     finds("state", "warning", uuid, remedy);
     ends(pid);
     finds("state", "ok", "0 pods run", NULL);
 }
 
+static void one_that_was_started_without_gantryd_is_found(void **state)
+{
+    (void)state;
+    finds_running(false, "the kubelet starts the pod again");
+    finds_running(true, "gantryctl run starts the pod again");
+}
+
 static void one_that_gantryd_knows_is_none(void **state)
 {
-    CLEANUP(freep) char *uuid = prepare();
+    CLEANUP(freep) char *uuid = prepare(false);
 
     (void)state;
     pid_t pid = rkt_run(uuid);

@@ -110,9 +110,11 @@ static void replace(char **slot, const char *value)
 #define WELL_SYSTEMCTL                                    \
     "case $1 in --version) echo 'systemd 252 (252.1)';; " \
     "is-enabled) echo enabled;; is-active) echo active;; esac"
+#define FLY "coreos.com/rkt/stage1-fly:1.30.0"
 #define WELL_RKT                                            \
     "case \"$*\" in version) echo 'rkt Version: 1.30.0';; " \
-    "*cat-manifest*) ;; *list*) echo 'sha512-1 coreos.com/rkt/stage1-fly:1.30.0 1';; esac"
+    "*cat-manifest*) ;; *list*) echo 'sha512-1 " FLY        \
+    " 1'; echo 'sha512-2 example.com/rkt/stage1-x:1 1';; esac"
 
 static int node_setup(void **state)
 {
@@ -137,11 +139,13 @@ static int node_setup(void **state)
         .config = node->config,
         .config_path = "/etc/gantry/gantry.conf",
         .proc = path_of(node, "proc"),
+        .usr = path_of(node, "usr"),
         .run = path_of(node, "run"),
         .journals = path_of(node, "log"),
         .machine_id = MACHINE,
         .dropin = path_of(node, "dropin"),
         .example = "/usr/share/10-gantry.conf",
+        .manual = "/usr/share/operating.md",
         .systemctl = path_of(node, "systemctl"),
         .pidfd_open = fake_pidfd,
         .clock_status = fake_clock,
@@ -304,13 +308,38 @@ static void its_stage1s(void **state)
 {
     struct node *node = *state;
 
-    is_well(node, doctor_stage1, "rkt has stage1-fly:1.30.0");
-    make_program(node, "rkt", "exit 254");
+    is_well(node, doctor_stage1, "rkt has stage1-fly:1.30.0, stage1-x:1");
+    make_program(node, "rkt",
+                 "case $3 in list) echo 'sha512-2 x.io/stage1-x:1 1';; *) exit 254;; esac");
     finds(node, doctor_stage1, FINDING_WARNING,
-          "does not have coreos.com/rkt/stage1-fly:1.30.0: hostPID",
-          "rkt --dir=/var/lib/rkt fetch coreos.com/rkt/stage1-fly:1.30.0");
+          "does not have " FLY ": hostPID of pods will not work; it has stage1-x:1",
+          "rkt --dir=/var/lib/rkt fetch " FLY);
+    make_program(node, "rkt", "exit 254");
+    finds(node, doctor_stage1, FINDING_UNKNOWN, "`image list` fails", "rkt image list");
     remove_file(node, "rkt");
     finds(node, doctor_stage1, FINDING_UNKNOWN, "cannot be asked", "");
+}
+
+/* The default stage1 is a file until a pod needs it. */
+static void its_default_stage1(void **state)
+{
+    struct node *node = *state;
+
+    make_program(node, "rkt", "[ $3 != list ] && exit 254; echo 'sha512-3 x.io/busybox 1'");
+    finds(node, doctor_stage1, FINDING_WARNING, "rkt has no stage1, and none but for hostPID",
+          "fetch coreos.com/rkt/stage1-coreos");
+    make_program(node, "rkt", "[ $3 != list ] || echo 'sha512-1 " FLY " 1'");
+    finds(node, doctor_stage1, FINDING_WARNING, "rkt has stage1-fly:1.30.0, and none but for",
+          "rkt --dir=/var/lib/rkt fetch coreos.com/rkt/stage1-coreos");
+    make_folder(node, "usr/lib/rkt/stage1-images");
+    scratch_write(node->scratch, "usr/lib/rkt/stage1-images/stage1-fly.aci", "");
+    finds(node, doctor_stage1, FINDING_WARNING, "rkt has stage1-fly:1.30.0, stage1-fly.aci, and",
+          "fetch coreos.com/rkt/stage1-coreos");
+    scratch_write(node->scratch, "stage1-kvm.aci", "");
+    is_well(node, doctor_stage1, "rkt has stage1-fly:1.30.0, stage1-fly.aci, stage1-kvm.aci");
+    remove_file(node, "stage1-kvm.aci");
+    scratch_write(node->scratch, "usr/lib/rkt/stage1-images/stage1-coreos.aci", "");
+    is_well(node, doctor_stage1, "rkt has stage1-fly:1.30.0, stage1-coreos.aci");
 }
 
 static void systemd(void **state)
@@ -319,13 +348,15 @@ static void systemd(void **state)
 
     is_well(node, doctor_systemd, "systemd 252");
     make_program(node, "systemctl", "echo 'systemd 239'");
-    finds(node, doctor_systemd, FINDING_FAILED, "systemd 239", "systemd 240 or newer");
+    finds(node, doctor_systemd, FINDING_FAILED, "systemd 239",
+          "upgrade the node's systemd to 240 or newer");
     make_program(node, "systemctl", "echo 'systemd 240'");
     is_well(node, doctor_systemd, "systemd 240");
     remove_file(node, "run/systemd/system");
     finds(node, doctor_systemd, FINDING_FAILED, "was not booted", "init=");
     make_program(node, "systemctl", "echo no");
-    finds(node, doctor_systemd, FINDING_UNKNOWN, "none", "systemd 240");
+    finds(node, doctor_systemd, FINDING_UNKNOWN, "none",
+          "--version  # what does it say? systemd 240");
 }
 
 static void the_kernel(void **state)
@@ -352,7 +383,8 @@ static void the_kernel(void **state)
 
     is_well(node, doctor_pidfd, "pidfd_open");
     pidfd_result = -ENOSYS;
-    finds(node, doctor_pidfd, FINDING_FAILED, "nothing is held back", "Linux 5.3");
+    finds(node, doctor_pidfd, FINDING_FAILED, "nothing is held back",
+          "upgrade the node's kernel to Linux 5.3 or newer");
 }
 
 static void the_clock(void **state)
@@ -402,6 +434,15 @@ static void the_catalog(void **state)
     is_well(node, doctor_catalog, "explains all");
     catalog_lacks = 1;
     finds(node, doctor_catalog, FINDING_WARNING, "does not explain 1 of",
+          "less /usr/share/operating.md");
+    make_folder(node, "usr/local/lib/systemd/catalog");
+    scratch_write(node->scratch, "usr/local/lib/systemd/catalog/gantry.catalog", "");
+    finds(node, doctor_catalog, FINDING_WARNING, "does not explain 1 of",
+          "journalctl --update-catalog");
+    remove_file(node, "usr/local/lib/systemd/catalog/gantry.catalog");
+    make_folder(node, "usr/lib/systemd/catalog");
+    scratch_write(node->scratch, "usr/lib/systemd/catalog/gantry.catalog", "");
+    finds(node, doctor_catalog, FINDING_WARNING, "does not explain 1 of",
           "journalctl --update-catalog");
 }
 
@@ -428,10 +469,19 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, node_setup, node_teardown)
     static const struct CMUnitTest tests[] = {
-        TEST(the_configuration), TEST(the_socket),   TEST(the_units),
-        TEST(the_kubelet),       TEST(the_real_rkt), TEST(its_stage1s),
-        TEST(systemd),           TEST(the_kernel),   TEST(the_clock),
-        TEST(the_journal),       TEST(the_catalog),  cmocka_unit_test(findings_come_as_they_went),
+        TEST(the_configuration),
+        TEST(the_socket),
+        TEST(the_units),
+        TEST(the_kubelet),
+        TEST(the_real_rkt),
+        TEST(its_stage1s),
+        TEST(its_default_stage1),
+        TEST(systemd),
+        TEST(the_kernel),
+        TEST(the_clock),
+        TEST(the_journal),
+        TEST(the_catalog),
+        cmocka_unit_test(findings_come_as_they_went),
     };
 
     return cmocka_run_group_tests_name("doctor", tests, NULL, NULL);
