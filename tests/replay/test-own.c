@@ -274,42 +274,6 @@ static void it_outlives_gantryd(void **state)
     assert_false(has_rktpods());
 }
 
-/* What gantryd finds of how it and rkt agree; borrowed until the next call. */
-static const json_t *state_finding(void)
-{
-    static json_t *reply;
-    const json_t *entry;
-    size_t i;
-
-    json_decref(reply);
-    reply = api_call("io.gantry.Node.Check", json_object());
-    json_array_foreach(json_object_get(json_object_get(reply, "parameters"), "checks"), i, entry)
-    {
-        if (strcmp(field(entry, "name"), "state") == 0)
-            return entry;
-    }
-    return NULL;
-}
-
-/* For ten seconds it may be that rkt has only not got to it. */
-static void one_that_is_lost_to_rkt_is_gantryds_to_start_again(void **state)
-{
-    char path[128];
-
-    (void)state;
-    ctl("run", write_manifest("lost", "exec sleep 1000"), 0, "started");
-    wait_for(strstr(field(state_finding(), "found"), "1 pods run"));
-    const json_t *run = json_array_get(json_object_get(explain("lost"), "rktPods"), 0);
-    snprintf(path, sizeof(path), "/var/lib/rkt/pods/run/%s", field(run, "uuid"));
-    assert_int_equal(rename(path, "/var/lib/rkt/lost"), 0);
-    sleep(9);
-    wait_for(strcmp(field(state_finding(), "status"), "failed") == 0);
-    assert_non_null(strstr(field(state_finding(), "remedy"),
-                           "  # gantryd starts the pod again if its restart policy says so"));
-    assert_int_equal(rename("/var/lib/rkt/lost", path), 0);
-    ctl("rm", "lost", 0, "removing");
-}
-
 static void without_systemd_nothing_is_started(void **state)
 {
     (void)state;
@@ -374,7 +338,7 @@ static void another_systemd_is_noticed(void **state)
     finish(manager_pid);
     manager_pid = start_argv(node_built("tests/harness/manager"), (char *[]){"manager", NULL});
     /* it knows no unit of ours, so the pod has ended, and is restarted */
-    wait_for(restarts_of("one") == 1);
+    wait_for(restarts_of("one") >= 1);
     ctl("run", write_manifest("two", "exec sleep 1000"), 0, "started");
 }
 
@@ -388,7 +352,6 @@ int main(void)
         TEST(what_cannot_be_started_is_told_and_forgotten),
         TEST(a_kubernetes_pod_is_fetched_and_run),
         TEST(it_outlives_gantryd),
-        TEST(one_that_is_lost_to_rkt_is_gantryds_to_start_again),
         TEST(without_systemd_nothing_is_started),
         TEST(a_file_that_cannot_be_read_is_put_aside),
         TEST(who_stops_one_that_is_being_removed_is_answered),
