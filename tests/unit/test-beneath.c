@@ -3,13 +3,16 @@
 
 #include <fcntl.h>
 #include <linux/openat2.h>
-#include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 
 #include "lib/beneath.h"
 #include "tests/unit/scratch.h"
@@ -197,66 +200,85 @@ static void a_setgid_root_hands_its_group_down(void **state)
     has_mode(scratch, "root/a/b", 02775, gid);
 }
 
-/* A component that becomes a symlink to the outside and back, all the time. */
+/* A component that becomes a symlink to the outside and back, all the time, by a process of its own
+ * as a container has: threads would take turns under valgrind, in step for ever. */
 
 #define TRIES 10000
 
 struct swapper {
-    int root_fd;
-    atomic_bool is_over;
-    unsigned long n_swaps;
+    pid_t pid;
+    atomic_ulong *n_swaps; /* shared with it */
 };
 
-static void *swap(void *data)
+static void swap_for_ever(int root_fd, atomic_ulong *n_swaps)
 {
-    struct swapper *swapper = data;
-
-    while (!swapper->is_over) {
-        if (syscall(SYS_renameat2, swapper->root_fd, "a", swapper->root_fd, "link", 2) == 0)
-            swapper->n_swaps++; /* 2: RENAME_EXCHANGE */
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails ends without its children */
+    for (;;) {
+        if (syscall(SYS_renameat2, root_fd, "a", root_fd, "link", RENAME_EXCHANGE) == 0)
+            (*n_swaps)++;
     }
-    return NULL;
+}
+
+static void begin_to_swap(struct swapper *swapper, int root_fd)
+{
+    swapper->n_swaps = mmap(NULL, sizeof(*swapper->n_swaps), PROT_READ | PROT_WRITE,
+                            MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(swapper->n_swaps, MAP_FAILED);
+    swapper->pid = fork();
+    assert_true(swapper->pid >= 0);
+    if (swapper->pid == 0)
+        swap_for_ever(root_fd, swapper->n_swaps);
+}
+
+static void end_swapping(struct swapper *swapper, int root_fd)
+{
+    struct stat st;
+
+    assert_int_equal(kill(swapper->pid, SIGKILL), 0);
+    assert_int_equal(waitpid(swapper->pid, NULL, 0), swapper->pid);
+    munmap(swapper->n_swaps, sizeof(*swapper->n_swaps));
+    assert_int_equal(fstatat(root_fd, "a", &st, AT_SYMLINK_NOFOLLOW), 0);
+    if (S_ISLNK(st.st_mode))
+        syscall(SYS_renameat2, root_fd, "a", root_fd, "link", RENAME_EXCHANGE);
+}
+
+/* Opens `path`, made if it is missing. Return: it, or -1 if it is refused. */
+static int open_racing(int root_fd, const char *path, enum beneath_way way)
+{
+    struct beneath found;
+
+    return beneath_open(root_fd, path, way, &found, NULL) == 0 ? found.fd : -1;
 }
 
 static void a_swap_never_leads_out(const struct scratch *scratch, enum beneath_way way)
 {
-    struct swapper swapper = {0};
+    struct swapper swapper;
     struct stat st, inside;
-    pthread_t thread;
     unsigned n_inside = 0, n_refused = 0;
 
-    CLEANUP(fd_closep) int root_fd = swapper.root_fd = open_root(scratch);
+    CLEANUP(fd_closep) int root_fd = open_root(scratch);
     assert_int_equal(fstatat(scratch->fd, "root/a/b", &inside, 0), 0);
-    assert_int_equal(pthread_create(&thread, NULL, swap, &swapper), 0);
-    /* Until both has been met: the thread may be late. */
-    for (unsigned i = 0; i < TRIES || n_inside == 0 || n_refused == 0; i++) {
-        struct beneath found = {.fd = -1}, made = {.fd = -1};
+    begin_to_swap(&swapper, root_fd);
+    /* Until all has been met: the process may be late. */
+    for (unsigned i = 0; i < TRIES || n_inside == 0 || n_refused == 0 || *swapper.n_swaps == 0;
+         i++) {
         char name[32];
-        if (beneath_open(root_fd, "a/b", way, &found, NULL) != 0) {
-            n_refused++;
-        } else {
-            n_inside++;
-            assert_int_equal(fstat(found.fd, &st), 0);
+        CLEANUP(fd_closep) int found = open_racing(root_fd, "a/b", way);
+        n_inside += found >= 0;
+        n_refused += found < 0;
+        if (found >= 0) {
+            assert_int_equal(fstat(found, &st), 0);
             assert_int_equal(st.st_ino, inside.st_ino);
             assert_int_equal(st.st_dev, inside.st_dev);
         }
         snprintf(name, sizeof(name), "a/b/%u", i % 64);
-        beneath_open(root_fd, name, way, &made, NULL);
-        fd_close(found.fd);
-        fd_close(made.fd);
-        /* Where threads take turns, as under valgrind, the two must not go in step for ever. */
-        if (i >= TRIES)
-            usleep(i % 50);
+        fd_close(open_racing(root_fd, name, way));
     }
-    swapper.is_over = true;
-    pthread_join(thread, NULL);
-    assert_true(swapper.n_swaps > 0);
+    end_swapping(&swapper, root_fd);
     /* and nothing was made there */
     CLEANUP(freep) char *outside = scratch_path(scratch, "outside/b");
     assert_int_equal(rmdir(outside), 0);
     assert_int_equal(mkdir(outside, 0755), 0);
-    if (swapper.n_swaps % 2)
-        syscall(SYS_renameat2, root_fd, "a", root_fd, "link", 2);
 }
 
 static void a_race_never_leads_out(void **state)
