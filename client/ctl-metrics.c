@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "lib/exposition.h"
+#include "lib/unreachable.h"
 
 static int write_text(const struct ctl *ctl, json_t *parameters, void *userdata)
 {
@@ -17,8 +18,21 @@ static int write_text(const struct ctl *ctl, json_t *parameters, void *userdata)
     return 0;
 }
 
-/* The metrics of gantryd, and the one that it cannot tell itself. `bytesp` is to be freed. Return:
- * an exit status; whatever it is, there is a text. */
+/* What is true without gantryd, too: these two are looked at when it is not there. */
+static void write_own(const struct ctl *ctl, FILE *text, bool is_up)
+{
+    exposition_metric(text, "gantry_up", "gauge",
+                      "Whether gantryd could be asked. Where not, OnUnreachable= decides what "
+                      "becomes of launches.");
+    exposition_count(text, "gantry_up", NULL, NULL, is_up);
+    exposition_metric(text, "gantry_unreachable_total", "counter",
+                      "Launches since the boot that the drop-in could not ask gantryd about. They "
+                      "are in journalctl -t gantry-rkt.");
+    exposition_count(text, "gantry_unreachable_total", NULL, NULL, unreachable_read(ctl->socket));
+}
+
+/* The metrics of gantryd, and those that it cannot tell itself. `bytesp` is to be freed. Return: an
+ * exit status; whatever it is, there is a text. */
 static int ask(const struct ctl *ctl, char **bytesp, size_t *lengthp)
 {
     FILE *text = open_memstream(bytesp, lengthp);
@@ -28,10 +42,7 @@ static int ask(const struct ctl *ctl, char **bytesp, size_t *lengthp)
         return EXIT_FAILED;
     }
     int status = ctl_call(ctl, "io.gantry.Node.Metrics", NULL, false, write_text, text);
-    exposition_metric(
-        text, "gantry_up", "gauge",
-        "Whether gantryd could be asked. Where not, pods go to rkt as the kubelet made them.");
-    exposition_count(text, "gantry_up", NULL, NULL, status == 0);
+    write_own(ctl, text, status == 0);
     fclose(text);
     return status;
 }
@@ -51,10 +62,15 @@ static int open_beside(const char *path, char name[static PATH_MAX])
 }
 
 /* Who reads it meanwhile reads the old file or the new one. It is not synced: after a crash the
- * next one follows in seconds. Return: 0 or -errno. */
+ * next one follows in seconds. What is no file, as /dev/null, is not replaced by one. Return: 0 or
+ * -errno. */
 static int replace(const char *path, const char *bytes, size_t length)
 {
     char name[PATH_MAX];
+    struct stat st;
+
+    if (lstat(path, &st) == 0 && !S_ISREG(st.st_mode))
+        return S_ISDIR(st.st_mode) ? -EISDIR : -EEXIST;
 
     CLEANUP(fd_closep) int fd = open_beside(path, name);
     if (fd < 0)
@@ -72,7 +88,9 @@ int ctl_metrics(const struct ctl *ctl)
     CLEANUP(freep) char *text = NULL;
     size_t length;
 
-    int status = ask(ctl, &text, &length);
+    struct ctl quiet = *ctl;
+    quiet.tells_unreachable = ctl->output;
+    int status = ask(&quiet, &text, &length);
     if (!ctl->output) {
         if (status == 0)
             fputs(text, stdout);

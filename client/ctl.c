@@ -55,11 +55,37 @@ void ctl_print_json(const json_t *json, bool one_of_many)
 
 static int unreachable(const struct ctl *ctl, const char *why)
 {
-    fprintf(stderr,
-            "gantryctl: gantryd cannot be asked: %s: %s\n"
-            "See: systemctl status gantryd.socket gantryd.service\n",
-            ctl->socket, why);
+    if (!ctl->tells_unreachable)
+        fprintf(stderr,
+                "gantryctl: gantryd cannot be asked: %s: %s\n"
+                "See: systemctl status gantryd.socket gantryd.service\n",
+                ctl->socket, why);
     return EXIT_UNREACHABLE;
+}
+
+/* The socket is root's, and gantryd itself looks at who asks. */
+static int not_permitted(const json_t *parameters)
+{
+    (void)parameters;
+    fprintf(stderr, "gantryctl: only root may ask gantryd, and whom AllowUsers= lets\n"
+                    "Try: sudo gantryctl ...\n");
+    return EXIT_UNREACHABLE;
+}
+
+static int too_many(const json_t *parameters)
+{
+    (void)parameters;
+    fprintf(stderr, "gantryctl: gantryd has as many connections as it takes\n"
+                    "Try again, or see: ss -xp | grep io.gantry.Node\n");
+    return EXIT_UNREACHABLE;
+}
+
+/* connect(2) and send(2) have failed. */
+static int not_connected(const struct ctl *ctl, int r)
+{
+    if (r == -EACCES || r == -EPERM)
+        return not_permitted(NULL);
+    return unreachable(ctl, strerror(-r));
 }
 
 static int no_such_pod(const json_t *parameters)
@@ -106,8 +132,10 @@ static int unsupported(const json_t *parameters)
 
 static int not_own(const json_t *parameters)
 {
-    fprintf(stderr, "gantryctl: pod %s was not started by gantryctl run: it is the kubelet's\n",
-            ctl_string(parameters, "pod"));
+    fprintf(stderr,
+            "gantryctl: pod %s was not started by gantryctl run: it is the kubelet's\n"
+            "See: kubectl, or gantryctl explain %s\n",
+            ctl_string(parameters, "pod"), ctl_string(parameters, "pod"));
     return EXIT_FAILED;
 }
 
@@ -117,22 +145,51 @@ static int told_reason(const json_t *parameters)
     return EXIT_FAILED;
 }
 
+static int failed(const json_t *parameters)
+{
+    fprintf(stderr, "gantryctl: gantryd could not do it: %s\nSee: journalctl -u gantryd\n",
+            ctl_string(parameters, "reason"));
+    return EXIT_FAILED;
+}
+
+static int bad_parameter(const json_t *parameters)
+{
+    fprintf(stderr, "gantryctl: gantryd does not take that as a %s\nSee: gantryctl --help\n",
+            ctl_string(parameters, "parameter"));
+    return EXIT_USAGE;
+}
+
+/* An upgrade has left the old gantryd running, or an old gantryctl stands elsewhere in $PATH. */
+static int no_such_method(const json_t *parameters)
+{
+    fprintf(stderr,
+            "gantryctl: gantryd is of another version: it does not know %s\n"
+            "Try: systemctl restart gantryd.service\n",
+            ctl_string(parameters, "method"));
+    return EXIT_FAILED;
+}
+
 static const struct {
     const char *name;
     int (*tell)(const json_t *parameters);
 } errors[] = {
-    {"io.gantry.Node.NameInUse", name_in_use},   {"io.gantry.Node.Unsupported", unsupported},
-    {"io.gantry.Node.NotOwn", not_own},          {"io.gantry.Node.NotDone", told_reason},
+    {"io.gantry.Node.NoSuchPod", no_such_pod},
+    {"io.gantry.Node.AmbiguousPod", ambiguous_pod},
+    {"io.gantry.Node.NameInUse", name_in_use},
+    {"io.gantry.Node.Unsupported", unsupported},
+    {"io.gantry.Node.NotOwn", not_own},
+    {"io.gantry.Node.NotDone", told_reason},
     {"io.gantry.Node.BadManifest", told_reason},
+    {"io.gantry.Node.Failed", failed},
+    {"io.gantry.Node.NotPermitted", not_permitted},
+    {"io.gantry.Node.TooManyConnections", too_many},
+    {"org.varlink.service.InvalidParameter", bad_parameter},
+    {"org.varlink.service.MethodNotFound", no_such_method},
 };
 
 static int told_error(const struct varlink_reply *reply)
 {
     plain_json(reply->parameters, true);
-    if (strcmp(reply->error, "io.gantry.Node.NoSuchPod") == 0)
-        return no_such_pod(reply->parameters);
-    if (strcmp(reply->error, "io.gantry.Node.AmbiguousPod") == 0)
-        return ambiguous_pod(reply->parameters);
     for (size_t i = 0; i < N_ELEMENTS(errors); i++) {
         if (strcmp(reply->error, errors[i].name) == 0)
             return errors[i].tell(reply->parameters);
@@ -191,10 +248,10 @@ int ctl_call(const struct ctl *ctl, const char *method, json_t *parameters, bool
     }
     int r = connection_open(&connection, ctl->socket, deadline);
     if (r < 0)
-        return unreachable(ctl, strerror(-r));
+        return not_connected(ctl, r);
     r = connection_send(&connection, message, length, deadline);
     if (r < 0)
-        return unreachable(ctl, strerror(-r));
+        return not_connected(ctl, r);
     /* One that does not take us in may have sent why before it closed. */
     return take_replies(ctl, &connection, reply, userdata);
 }

@@ -27,9 +27,10 @@ struct ctl {
     bool json; /* print the replies as they are */
     bool no_pager;
     bool follow;
-    const char *html;    /* a file's name */
-    const char *output;  /* a file's name */
-    const char *restart; /* a restart policy */
+    const char *html;       /* a file's name */
+    const char *output;     /* a file's name */
+    const char *restart;    /* a restart policy */
+    bool tells_unreachable; /* what the verb writes says that gantryd is not there */
 };
 
 /* Each returns an exit status, and has said what went wrong. */

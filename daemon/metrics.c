@@ -5,7 +5,6 @@
 
 #include "daemon/node.h"
 #include "lib/exposition.h"
-#include "lib/unreachable.h"
 
 int metrics_init(struct metrics *metrics)
 {
@@ -86,11 +85,6 @@ static void write_launch_time(FILE *text, const char *name, const struct node *n
     exposition_histogram(text, name, &node->metrics.launch_time);
 }
 
-static void write_unreachable(FILE *text, const char *name, const struct node *node)
-{
-    exposition_count(text, name, NULL, NULL, unreachable_read(node->config->daemon.socket));
-}
-
 static int count_state(struct pod *pod, void *userdata)
 {
     uint64_t *n_state = userdata;
@@ -153,10 +147,6 @@ static const struct {
     {"gantry_launch_seconds", "histogram",
      "How long launches waited for gantryd's answer. Slow ones wait for the kubelet or for disks.",
      write_launch_time},
-    {"gantry_unreachable_total", "counter",
-     "Launches since the boot that the drop-in could not ask gantryd about. They are in journalctl "
-     "-t gantry-rkt.",
-     write_unreachable},
     {"gantry_pods", "gauge", "Pods that are known, by state. gantryctl list names them.",
      write_pods},
     {"gantry_backoff_pods", "gauge",

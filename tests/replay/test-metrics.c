@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "lib/message.h"
 #include "tests/harness/exposition.h"
@@ -265,12 +266,15 @@ static void fetches_of_the_kubelet_are_counted(void **state)
     is_number("gantry_kubelet_fetches_total{result=\"failed\"}", 1);
 }
 
+/* The file itself says that gantryd is not there; only what else went wrong has words. */
 static int write_output(void)
 {
     CLEANUP(result_deinit)
     struct result result = run(node_built("gantryctl"), "metrics", "--output", OUTPUT, NULL);
 
     assert_string_equal(result.out, "");
+    if (result.status != 1)
+        assert_string_equal(result.err, "");
     return result.status;
 }
 
@@ -300,7 +304,8 @@ static void launches_without_gantryd_are_counted(void **state)
     assert_int_equal(write_output(), 3);
     read_output();
     is_number("gantry_up", 0);
-    assert_int_equal(json_object_size(now.samples), 1);
+    is_number("gantry_unreachable_total", 2);
+    assert_int_equal(json_object_size(now.samples), 2);
 
     assert_int_equal(rename(NODE_SOCKET ".away", NODE_SOCKET), 0);
     gantryd_start();
@@ -375,6 +380,25 @@ static void a_file_that_cannot_be_written_is_told(void **state)
     make_folders(OUTPUT);
     assert_int_equal(write_output(), 1);
     assert_int_equal(n_entries(FOLDER), 1);
+}
+
+/* A rename would take the node's /dev/null away. */
+static void what_is_no_file_is_not_replaced(void **state)
+{
+    struct stat st;
+
+    (void)state;
+    assert_int_equal(mkdir(FOLDER, 0755), 0);
+    write_text("/srv/other", "other");
+    assert_int_equal(symlink("/srv/other", OUTPUT), 0);
+    assert_int_equal(write_output(), 1);
+    assert_int_equal(lstat(OUTPUT, &st), 0);
+    assert_true(S_ISLNK(st.st_mode));
+    assert_int_equal(unlink(OUTPUT), 0);
+    assert_int_equal(mknod(OUTPUT, S_IFCHR | 0666, makedev(1, 3)), 0);
+    assert_int_equal(write_output(), 1);
+    assert_int_equal(lstat(OUTPUT, &st), 0);
+    assert_true(S_ISCHR(st.st_mode));
 }
 
 /* The metrics that a text speaks of have to be there. Return: how many names there were. */
@@ -480,6 +504,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(launches_without_gantryd_are_counted, setup, rkt_teardown),
         cmocka_unit_test_setup_teardown(a_file_is_replaced_at_once, setup, rkt_teardown),
         cmocka_unit_test_setup_teardown(a_file_that_cannot_be_written_is_told, setup, rkt_teardown),
+        cmocka_unit_test_setup_teardown(what_is_no_file_is_not_replaced, setup, rkt_teardown),
         cmocka_unit_test_setup_teardown(the_manual_explains_each, setup, rkt_teardown),
         cmocka_unit_test_setup_teardown(the_alerts_are_of_what_there_is, setup, rkt_teardown),
         cmocka_unit_test_setup_teardown(the_dashboard_asks_for_what_there_is, setup, rkt_teardown),

@@ -493,6 +493,7 @@ static void gantryctl_says_what_is_wrong(void **state)
     static const struct {
         const char *verb, *argument, *first_line;
     } usages[] = {
+        {"explain", "", "gantryctl: gantryd does not take that as a pod\n"},
         {"dance", NULL, "gantryctl: no such verb: dance\n"},
         {"explain", NULL, "gantryctl: one POD is needed by explain\n"},
         {"list", "web", "gantryctl: no argument is taken by list\n"},
@@ -522,6 +523,31 @@ static void gantryctl_says_what_is_wrong(void **state)
                         "directory\nSee: systemctl status gantryd.socket gantryd.service\n");
 }
 
+static void gantryctl_fails_as(const char *uid, int status, const char *message)
+{
+    CLEANUP(result_deinit)
+    struct result copied = run("/bin/cp", node_built("gantryctl"), "/srv/gantryctl", NULL);
+    assert_int_equal(copied.status, 0);
+    CLEANUP(result_deinit)
+    struct result result =
+        run("/usr/bin/setpriv", "--reuid", uid, "--clear-groups", "/srv/gantryctl", "list", NULL);
+    assert_int_equal(result.status, status);
+    assert_string_equal(result.err, message);
+}
+
+static void gantryctl_says_who_may_ask(void **state)
+{
+    static const char words[] = "gantryctl: only root may ask gantryd, and whom AllowUsers= lets\n"
+                                "Try: sudo gantryctl ...\n";
+
+    (void)state;
+    /* the kernel turns it away, or gantryd does */
+    assert_int_equal(chmod(NODE_SOCKET, 0600), 0);
+    gantryctl_fails_as("65534", 3, words);
+    assert_int_equal(chmod(NODE_SOCKET, 0666), 0);
+    gantryctl_fails_as("65534", 3, words);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, rkt_setup, rkt_teardown)
@@ -544,6 +570,7 @@ int main(void)
         TEST(the_operator_ends_a_back_off),
         TEST(gantryctl_shows_it_all),
         TEST(gantryctl_says_what_is_wrong),
+        TEST(gantryctl_says_who_may_ask),
     };
 
     node_enter();
