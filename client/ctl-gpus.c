@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "client/terminal.h"
+
 enum {
     COLUMN_DEVICE,
     COLUMN_POD,
@@ -59,7 +61,7 @@ static int add_line(struct libscols_table *table, const json_t *gpu)
 static int print_table(const json_t *gpus)
 {
     struct libscols_table *table = scols_new_table();
-    int r = table ? 0 : -ENOMEM;
+    int r = table ? scols_table_set_termwidth(table, terminal_columns()) : -ENOMEM;
 
     for (size_t i = 0; r == 0 && i < N_ELEMENTS(columns); i++) {
         if (!scols_table_new_column(table, columns[i].name, columns[i].width, 0))

@@ -97,9 +97,9 @@ static int add_line(struct libscols_table *table, const json_t *pod)
     int r = 0;
     for (size_t i = 0; r == 0 && i < N_ELEMENTS(cells); i++)
         r = scols_line_set_data(line, i, cells[i]);
-    if (r == 0)
-        r = scols_cell_set_color(scols_line_get_cell(line, COLUMN_STATE),
-                                 terminal_colour(colour_of(cells[COLUMN_STATE])));
+    enum colour colour = colour_of(cells[COLUMN_STATE]);
+    if (r == 0 && colour != COLOUR_NONE)
+        r = scols_cell_set_color(scols_line_get_cell(line, COLUMN_STATE), terminal_colour(colour));
     return r;
 }
 
@@ -108,6 +108,8 @@ static int print_table(const json_t *pods)
     struct libscols_table *table = scols_new_table();
     int r = table ? scols_table_enable_colors(table, terminal_has_colours()) : -ENOMEM;
 
+    if (r == 0)
+        r = scols_table_set_termwidth(table, terminal_columns());
     for (size_t i = 0; r == 0 && i < N_ELEMENTS(columns); i++) {
         if (!scols_table_new_column(table, columns[i].name, columns[i].width, columns[i].flags))
             r = -ENOMEM;

@@ -42,8 +42,8 @@ static const struct verb {
      ctl_doctor},
     {"run", "MANIFEST", OPTION_JSON | OPTION_RESTART, false, "run a pod without a kubelet",
      ctl_run},
-    {"stop", "POD", OPTION_JSON, false, "stop a pod that run started", ctl_stop},
-    {"rm", "POD", OPTION_JSON, false, "stop it, and remove it", ctl_rm},
+    {"stop", "NAME", OPTION_JSON, false, "stop a pod that run started", ctl_stop},
+    {"rm", "NAME", OPTION_JSON, false, "stop it, and remove it", ctl_rm},
     {"logs", "NAME", OPTION_JSON | OPTION_NO_PAGER | OPTION_FOLLOW, false,
      "its unit's entries in the journal", ctl_logs},
     {"timeline", "POD", OPTION_JSON | OPTION_NO_PAGER | OPTION_HTML, true,
@@ -59,10 +59,10 @@ static const struct choice {
 } choices[] = {
     {"json", 0, NULL, OPTION_JSON, "print JSON"},
     {"no-pager", 0, NULL, OPTION_NO_PAGER, "do not show it in a pager"},
-    {"output", 0, "FILE", OPTION_OUTPUT, "replace FILE by what would be printed"},
+    {"output", 0, "FILE", OPTION_OUTPUT, "metrics: replace FILE by what would be printed"},
     {"follow", 'f', NULL, OPTION_FOLLOW, "logs: wait for more"},
     {"restart", 0, "Always|OnFailure|Never", OPTION_RESTART, "run: when it is run again"},
-    {"html", 0, "FILE", OPTION_HTML, "write a page with the picture"},
+    {"html", 0, "FILE", OPTION_HTML, "timeline: write a page with the picture"},
     {"version", 0, NULL, OPTION_VERSION, NULL},
     {"help", 'h', NULL, OPTION_HELP, NULL},
 };
@@ -96,7 +96,7 @@ static void print_help(const struct verb *only)
         if (!only || only == &verbs[i])
             print_verb(&verbs[i]);
     }
-    if (!only || (only->argument && strstr(only->argument, "POD")))
+    if (!only || (only->argument && strcmp(only->argument, "POD") == 0))
         puts("\nA POD is NAME, NAMESPACE/NAME, or the beginning of a UID or of a rkt UUID.");
     for (size_t i = 0; i < N_ELEMENTS(choices); i++) {
         if (!only || choices[i].bit & (only->options | OPTION_HELP))
@@ -144,6 +144,19 @@ static const char *not_taken(const struct verb *verb, unsigned given)
     return NULL;
 }
 
+/* Return: the status, unless it tells of a success that nobody has seen. */
+static int close_output(int status)
+{
+    int r = terminal_close();
+
+    if (r == TERMINAL_E_NO_PAGER)
+        fputs("gantryctl: the pager cannot be run\nSee: GANTRY_PAGER in gantryctl(1), --no-pager\n",
+              stderr);
+    else if (r < 0)
+        fprintf(stderr, "gantryctl: not all could be printed: %s\n", strerror(-r));
+    return r != 0 && status == 0 ? EXIT_FAILED : status;
+}
+
 static int run_verb(struct ctl *ctl, unsigned given, int argc, char **argv)
 {
     if (argc == 0)
@@ -166,10 +179,7 @@ static int run_verb(struct ctl *ctl, unsigned given, int argc, char **argv)
 
     if (verb->is_paged && !ctl->no_pager && !ctl->html)
         terminal_page();
-    int status = verb->run(ctl), r = terminal_close();
-    if (r < 0)
-        fprintf(stderr, "gantryctl: not all could be printed: %s\n", strerror(-r));
-    return r < 0 && status == 0 ? EXIT_FAILED : status;
+    return close_output(verb->run(ctl));
 }
 
 /* Return: true if it was one that has no verb. */
@@ -242,7 +252,7 @@ int main(int argc, char **argv)
         if (bit == 0)
             return bad_usage("no such option, or its value is missing: %s", argv[optind - 1]);
         if (take_option(&ctl, bit, optarg))
-            return 0;
+            return close_output(0);
         given |= bit;
     }
     if (given & OPTION_HELP) {
@@ -250,7 +260,7 @@ int main(int argc, char **argv)
         if (argv[optind] && !verb)
             return bad_usage("no such verb: %s", argv[optind]);
         print_help(verb);
-        return 0;
+        return close_output(0);
     }
     /* What is wrong with it is gantryd's to tell. */
     if (config_load(&config, config_path(), CONFIG_CLIENT, NULL, NULL) < 0)

@@ -16,6 +16,9 @@
 
 #define COLUMNS_DEFAULT 80
 
+/* As a shell says that it has not found something; 126 is that it may not run it. */
+#define EXIT_NOT_RUN 127
+
 static bool is_paged;
 static bool had_colours; /* before the pager took our place */
 static pid_t pager;
@@ -92,7 +95,7 @@ void terminal_page(void)
     pager = fork();
     if (pager == 0) {
         become_pager(command, fds[0], parent);
-        _exit(EXIT_FAILURE);
+        _exit(EXIT_NOT_RUN);
     }
     if (pager > 0 && dup2(fds[1], STDOUT_FILENO) >= 0)
         is_paged = true;
@@ -115,6 +118,7 @@ int terminal_close(void)
     fclose(stdout);
     while (waitpid(pager, &status, 0) < 0 && errno == EINTR)
         ;
-    /* As a shell says that it could not run something. */
-    return WIFEXITED(status) && WEXITSTATUS(status) >= 126 ? -ENOENT : 0;
+    return WIFEXITED(status) && (WEXITSTATUS(status) == EXIT_NOT_RUN || WEXITSTATUS(status) == 126)
+               ? TERMINAL_E_NO_PAGER
+               : 0;
 }

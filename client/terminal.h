@@ -33,7 +33,11 @@ unsigned terminal_columns(void);
  * called through sudo. */
 void terminal_page(void);
 
+enum {
+    TERMINAL_E_NO_PAGER = 1, /* it could not be run, and what was written is lost */
+};
+
 /* Writes what is still to be written, and waits until the pager has been left, if there is one. To
- * leave it before the end is no fault. Return: 0, -errno if something could not be printed;
- * -ENOENT: the pager could not be run. */
+ * leave it before the end is no fault. Return: 0, TERMINAL_E_NO_PAGER, -errno if something could
+ * not be printed. */
 int terminal_close(void);

@@ -13,11 +13,11 @@
 static const char usage[] =
     "gantryd [OPTIONS]\n"
     "\n"
-    "Stands between the kubelet and rkt: makes each pod launch ready, and holds back pods\n"
-    "that keep failing. See gantryd(8).\n"
+    "Stands between the kubelet and rkt: makes each pod ready for launch, and holds\n"
+    "back those that keep failing. See gantryd(8).\n"
     "\n"
-    "  --config=FILE          configuration instead of " SYSCONFDIR "/gantry/gantry.conf\n"
-    "  --check-config         read the configuration, tell what is wrong with it, and exit\n"
+    "  --config=FILE          instead of " SYSCONFDIR "/gantry/gantry.conf\n"
+    "  --check-config         tell what is wrong with the configuration, and exit\n"
     "  --state-directory=DIR  where the state of pods is kept\n"
     "  --version\n"
     "  --help\n";

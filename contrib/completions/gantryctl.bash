@@ -17,6 +17,11 @@ _gantryctl_pods() {
     timeout 2 gantryctl list 2>/dev/null | awk 'NR > 1 { print $1; sub(".*/", "", $1); print $1 }'
 }
 
+# Those that gantryctl run has started, by NAME: only they can be stopped.
+_gantryctl_own_pods() {
+    timeout 2 gantryctl --json list 2>/dev/null | awk -F '"' '$2 == "name" { name = $4 } $2 == "stopped" { print name }'
+}
+
 # _gantryctl_offer BEGINNING: those lines of standard input that begin so. Not by compgen -W, which would run what stands in
 # a pod's name.
 _gantryctl_offer() {
@@ -56,7 +61,8 @@ _gantryctl() {
     COMPREPLY=()
     case $what in
     '' | nothing) ;;
-    *POD* | NAME) _gantryctl_offer "$current" < <(_gantryctl_pods) ;;
+    POD) _gantryctl_offer "$current" < <(_gantryctl_pods) ;;
+    NAME) _gantryctl_offer "$current" < <(_gantryctl_own_pods) ;;
     *\|*) _gantryctl_offer "$current" <<<"${what//|/$'\n'}" ;;
     [[A-Z]*)
         mapfile -t COMPREPLY < <(compgen -f -- "$current")

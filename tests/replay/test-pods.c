@@ -523,6 +523,74 @@ static void gantryctl_says_what_is_wrong(void **state)
                         "directory\nSee: systemctl status gantryd.socket gantryd.service\n");
 }
 
+/* Has gantryctl run where its standard output is a terminal of 80 columns. Return: what came there,
+ * to free(). */
+static char *on_terminal(const char *arguments)
+{
+    CLEANUP(freep) char *command = NULL;
+
+    assert_true(asprintf(&command, "stty cols 80; exec %s %s", node_built("gantryctl"), arguments) >
+                0);
+    CLEANUP(result_deinit)
+    struct result result =
+        run("/usr/bin/script", "--quiet", "--return", "--command", command, "/dev/null", NULL);
+    assert_int_equal(result.status, 0);
+    return strdup(result.out);
+}
+
+static bool comes_to_terminal(const char *arguments, const char *words)
+{
+    CLEANUP(freep) char *text = on_terminal(arguments);
+
+    return strstr(text, words);
+}
+
+static void gantryctl_pages_what_may_be_long(void **state)
+{
+    CLEANUP(json_decrefp) json_t *manifest = manifest_of("loop", "1", "exit 3");
+
+    (void)state;
+    runs_and_ends(manifest, "loop", 3);
+    setenv("GANTRY_PAGER", "tr a-z A-Z", 1);
+    assert_true(comes_to_terminal("list", "DEFAULT/LOOP"));
+    assert_true(comes_to_terminal("explain loop", "POD DEFAULT/LOOP"));
+    assert_true(comes_to_terminal("--no-pager list", "default/loop"));
+    assert_true(comes_to_terminal("--no-pager explain loop", "pod default/loop"));
+    assert_true(comes_to_terminal("gpus", "GPU"));
+    assert_false(comes_to_terminal("metrics", "GANTRY"));
+    unsetenv("GANTRY_PAGER");
+}
+
+/* The UID is cut off where the line is too short. */
+static void a_line_is_as_wide_as_the_operator_says(void **state)
+{
+    static const char uid[] = "a-uid-of-more-than-thirty-six-characters";
+    CLEANUP(json_decrefp) json_t *manifest = manifest_of(uid, "1", "exit 3");
+
+    (void)state;
+    runs_and_ends(manifest, uid, 3);
+    setenv("COLUMNS", "300", 1);
+    assert_true(comes_to_terminal("--no-pager list", uid));
+    setenv("COLUMNS", "60", 1);
+    CLEANUP(freep) char *text = on_terminal("--no-pager list");
+    unsetenv("COLUMNS");
+    assert_non_null(strstr(text, "POD"));
+    for (char *rest = text, *line; (line = strsep(&rest, "\n"));)
+        assert_true(strlen(line) <= 60 + strlen("\033[0m\033[33m\r"));
+}
+
+static void what_is_printed_in_vain_is_told(void **state)
+{
+    CLEANUP(freep) char *command = NULL;
+
+    (void)state;
+    assert_true(asprintf(&command, "%s --help >/dev/full", node_built("gantryctl")) > 0);
+    CLEANUP(result_deinit) struct result result = run("/bin/sh", "-c", command, NULL);
+    assert_int_equal(result.status, 1);
+    assert_string_equal(result.err,
+                        "gantryctl: not all could be printed: No space left on device\n");
+}
+
 static void gantryctl_fails_as(const char *uid, int status, const char *message)
 {
     CLEANUP(result_deinit)
@@ -571,6 +639,9 @@ int main(void)
         TEST(gantryctl_shows_it_all),
         TEST(gantryctl_says_what_is_wrong),
         TEST(gantryctl_says_who_may_ask),
+        TEST(gantryctl_pages_what_may_be_long),
+        TEST(a_line_is_as_wide_as_the_operator_says),
+        TEST(what_is_printed_in_vain_is_told),
     };
 
     node_enter();

@@ -166,7 +166,13 @@ static void what_could_not_be_shown_is_told(void **state)
     setenv("GANTRY_PAGER", "true", 1);
     assert_string_equal(on_terminal(show_end).text, "0");
     setenv("GANTRY_PAGER", "exit 127", 1);
-    assert_string_equal(on_terminal(show_end).text, "-2");
+    assert_string_equal(on_terminal(show_end).text, "1");
+    unsetenv("GANTRY_PAGER");
+    char *path = strdup(getenv("PATH"));
+    setenv("PATH", "/nonexistent", 1);
+    assert_string_equal(on_terminal(show_end).text, "1");
+    setenv("PATH", path, 1);
+    free(path);
     pid_t pid = fork();
     if (pid == 0) {
         if (!freopen("/dev/full", "w", stdout))
