@@ -401,7 +401,46 @@ static void what_is_no_file_is_not_replaced(void **state)
     assert_true(S_ISCHR(st.st_mode));
 }
 
-/* The metrics that a text speaks of have to be there. Return: how many names there were. */
+/* Whether a sample of the metric has the label: any value of it, or that one. */
+static bool has_label(const char *metric, const char *label, const char *value)
+{
+    CLEANUP(freep) char *begin = NULL, *part = NULL;
+    const char *series;
+    json_t *number;
+
+    assert_true(asprintf(&begin, "%s{", metric) > 0);
+    assert_true(asprintf(&part, value ? "%s=\"%s\"" : "%s=\"", label, value) > 0);
+    json_object_foreach(now.samples, series, number)
+    {
+        if (strncmp(series, begin, strlen(begin)) == 0 && strstr(series, part))
+            return true;
+    }
+    return false;
+}
+
+/* The selectors behind a metric's name, up to the brace that closes them. The values of = and !=
+ * have to be there, where they are no variable of Grafana's; what Prometheus itself adds is not
+ * ours. */
+static void labels_are_there(const char *metric, const char *text)
+{
+    char label[64], operator[3], value[128];
+    int length;
+
+    while (*text != '}' &&
+           sscanf(text, "%63[a-z_]%2[=!~]\"%127[^\"]\"%n", label, operator, value, &length) == 3) {
+        bool is_fixed = strchr(operator, '~') == NULL && !strchr(value, '$');
+        if (strcmp(label, "instance") != 0 && strcmp(label, "job") != 0 &&
+            !has_label(metric, label, is_fixed ? value : NULL))
+            fail_msg("%s has no label %s of %s", metric, label, value);
+        text += length;
+        text += strspn(text, ", ");
+    }
+    if (*text != '}')
+        fail_msg("these are no selectors of %s: %s", metric, text);
+}
+
+/* The metrics that a text speaks of have to be there, with the labels. Return: how many names there
+ * were. */
 static size_t are_there(const char *text)
 {
     static const char *const parts[] = {"_bucket", "_sum", "_count"};
@@ -413,6 +452,8 @@ static size_t are_there(const char *text)
                  (int)strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_"), text);
         text += strlen(name);
         n++;
+        if (text[0] == '{' && text[1] >= 'a' && strpbrk(text, "=}") && *strpbrk(text, "=}") == '=')
+            labels_are_there(name, text + 1);
         if (json_object_get(now.metrics, name))
             continue;
         for (size_t i = 0; i < N_ELEMENTS(parts); i++) {
@@ -459,12 +500,41 @@ static void the_alerts_are_of_what_there_is(void **state)
     assert_true(are_there(text) > 0);
 }
 
+/* Whether a metric of the expression has the label. */
+static bool knows_label(const char *expression, const char *label)
+{
+    for (const char *p = expression; (p = strstr(p, "gantry_")); p++) {
+        CLEANUP(freep) char *name = strndup(p, strspn(p, "abcdefghijklmnopqrstuvwxyz_"));
+        if (has_label(name, label, NULL))
+            return true;
+    }
+    return strcmp(label, "instance") == 0;
+}
+
+/* The labels that stand behind `before` in a text are ones of the expression's. */
+static void are_labels_of(const char *expression, const char *text, const char *before)
+{
+    while ((text = strstr(text, before))) {
+        char label[64];
+        text += strlen(before);
+        assert_int_equal(sscanf(text, "%63[a-z_]", label), 1);
+        if (!knows_label(expression, label))
+            fail_msg("%s has no label %s", expression, label);
+    }
+}
+
 static size_t walk(const json_t *json)
 {
+    const char *expression = json_string_value(json_object_get(json, "expr"));
+    const char *legend = json_string_value(json_object_get(json, "legendFormat"));
     size_t n = 0, i;
     const char *key;
     json_t *value;
 
+    if (expression)
+        are_labels_of(expression, expression, "by (");
+    if (expression && legend)
+        are_labels_of(expression, legend, "{{");
     json_array_foreach(json, i, value) n += walk(value);
     json_object_foreach((json_t *)json, key, value)
     {
