@@ -10,15 +10,26 @@
 struct manifest {
     json_t *root;
     bool is_edited;
+
+    /* Objects, which jansson looks up by hash: rooms ask for each of many volumes. They are made
+     * with the manifest, and each edit keeps them. */
+    json_t *indices; /* a volume's name: the index of the first one */
+    json_t *uses;    /* its name: the number of mount points and mounts */
 };
 
 struct manifest *manifest_free(struct manifest *manifest)
 {
-    if (manifest)
-        json_decref(manifest->root);
+    if (!manifest)
+        return NULL;
+    json_decref(manifest->root);
+    json_decref(manifest->indices);
+    json_decref(manifest->uses);
     free(manifest);
     return NULL;
 }
+
+static int index_volumes(struct manifest *manifest);
+static int count_uses(struct manifest *manifest);
 
 int manifest_from_json(struct manifest **manifestp, json_t *root, struct error *error)
 {
@@ -26,13 +37,18 @@ int manifest_from_json(struct manifest **manifestp, json_t *root, struct error *
         json_decref(root);
         return error_set(error, MANIFEST_E_INVALID, "not a JSON object");
     }
-    struct manifest *manifest = calloc(1, sizeof(*manifest));
+    CLEANUP(manifest_freep) struct manifest *manifest = calloc(1, sizeof(*manifest));
     if (!manifest) {
         json_decref(root);
         return -ENOMEM;
     }
     manifest->root = root;
+    manifest->indices = json_object();
+    manifest->uses = json_object();
+    if (index_volumes(manifest) < 0 || count_uses(manifest) < 0)
+        return -ENOMEM;
     *manifestp = manifest;
+    manifest = NULL;
     return 0;
 }
 
@@ -187,14 +203,32 @@ struct manifest_volume manifest_volume(const struct manifest *manifest, size_t i
     };
 }
 
+/* Return: 0 or -ENOMEM. */
+static int index_volume(struct manifest *manifest, size_t index)
+{
+    const char *name = string_member(volume_entry(manifest, index), "name");
+
+    if (!name || json_object_get(manifest->indices, name))
+        return 0;
+    return json_object_set_new(manifest->indices, name, json_integer((json_int_t)index)) < 0
+               ? -ENOMEM
+               : 0;
+}
+
+static int index_volumes(struct manifest *manifest)
+{
+    int r = manifest->indices ? json_object_clear(manifest->indices) : -ENOMEM;
+
+    for (size_t i = 0; r == 0 && i < manifest_n_volumes(manifest); i++)
+        r = index_volume(manifest, i);
+    return r;
+}
+
 size_t manifest_find_volume(const struct manifest *manifest, const char *name)
 {
-    for (size_t i = 0; i < manifest_n_volumes(manifest); i++) {
-        const char *found = string_member(volume_entry(manifest, i), "name");
-        if (found && strcmp(found, name) == 0)
-            return i;
-    }
-    return MANIFEST_NONE;
+    const json_t *index = json_object_get(manifest->indices, name);
+
+    return index ? (size_t)json_integer_value(index) : MANIFEST_NONE;
 }
 
 /* What a volume is: without its name, and with the readOnly that a missing one means. */
@@ -223,28 +257,43 @@ bool manifest_volumes_are_alike(const struct manifest *manifest, size_t a, size_
     return alike;
 }
 
-static size_t n_named(const json_t *list, const char *key, const char *name)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        const char *found = string_member(json_array_get(list, i), key);
-        n += found && strcmp(found, name) == 0;
-    }
-    return n;
-}
-
 size_t manifest_n_uses(const struct manifest *manifest, const char *volume)
 {
-    size_t n = 0;
+    return (size_t)json_integer_value(json_object_get(manifest->uses, volume));
+}
 
-    for (size_t i = 0; i < manifest_n_apps(manifest); i++) {
+/* `name` may be NULL. Return: 0 or -ENOMEM. */
+static int count_use(struct manifest *manifest, const char *name, int difference)
+{
+    json_t *number = name ? json_object_get(manifest->uses, name) : NULL;
+
+    if (number)
+        return json_integer_set(number, json_integer_value(number) + difference);
+    return name && json_object_set_new(manifest->uses, name, json_integer(difference)) < 0 ? -ENOMEM
+                                                                                           : 0;
+}
+
+static int count_list(struct manifest *manifest, const json_t *list, const char *key)
+{
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < json_array_size(list); i++)
+        r = count_use(manifest, string_member(json_array_get(list, i), key), 1);
+    return r;
+}
+
+static int count_uses(struct manifest *manifest)
+{
+    int r = manifest->uses ? 0 : -ENOMEM;
+
+    for (size_t i = 0; r == 0 && i < manifest_n_apps(manifest); i++) {
         const json_t *entry = app_entry(manifest, i);
-        const json_t *points = json_object_get(json_object_get(entry, "app"), "mountPoints");
-        n += n_named(points, "name", volume);
-        n += n_named(json_object_get(entry, "mounts"), "volume", volume);
+        r = count_list(manifest, json_object_get(json_object_get(entry, "app"), "mountPoints"),
+                       "name");
+        if (r == 0)
+            r = count_list(manifest, json_object_get(entry, "mounts"), "volume");
     }
-    return n;
+    return r;
 }
 
 /* A list of the app that is inside the app. */
@@ -365,8 +414,14 @@ int manifest_set_annotation(struct manifest *manifest, const char *name, const c
 
 int manifest_set_volume_name(struct manifest *manifest, size_t index, const char *name)
 {
-    return edited(manifest,
-                  json_object_set_new(volume_entry(manifest, index), "name", json_string(name)));
+    const char *before = string_member(volume_entry(manifest, index), "name");
+    bool was_first = before && manifest_find_volume(manifest, before) == index;
+
+    int r = edited(manifest,
+                   json_object_set_new(volume_entry(manifest, index), "name", json_string(name)));
+    if (r < 0)
+        return r;
+    return was_first ? index_volumes(manifest) : index_volume(manifest, index);
 }
 
 int manifest_set_volume_source(struct manifest *manifest, size_t index, const char *source)
@@ -387,12 +442,19 @@ int manifest_add_host_volume(struct manifest *manifest, const char *name, const 
     json_t *entry = json_pack("{s:s, s:s, s:s, s:b}", "name", name, "kind", "host", "source",
                               source, "readOnly", (int)read_only);
 
-    return edited(manifest, json_array_append_new(list_of(manifest->root, "volumes"), entry));
+    int r = edited(manifest, json_array_append_new(list_of(manifest->root, "volumes"), entry));
+    return r == 0 ? index_volume(manifest, manifest_n_volumes(manifest) - 1) : r;
 }
 
-int manifest_remove_volume(struct manifest *manifest, size_t index)
+int manifest_remove_volumes(struct manifest *manifest, const bool *which)
 {
-    return edited(manifest, json_array_remove(json_object_get(manifest->root, "volumes"), index));
+    int r = 0;
+
+    for (size_t i = manifest_n_volumes(manifest); r == 0 && i-- > 0;) {
+        if (which[i])
+            r = edited(manifest, json_array_remove(json_object_get(manifest->root, "volumes"), i));
+    }
+    return r == 0 ? index_volumes(manifest) : r;
 }
 
 static json_t *mount_entry(const struct manifest *manifest, size_t app, size_t index)
@@ -403,8 +465,11 @@ static json_t *mount_entry(const struct manifest *manifest, size_t app, size_t i
 int manifest_set_mount_volume(struct manifest *manifest, size_t app, size_t index,
                               const char *volume)
 {
-    return edited(manifest, json_object_set_new(mount_entry(manifest, app, index), "name",
-                                                json_string(volume)));
+    int r = count_use(manifest, manifest_mount(manifest, app, index).volume, -1);
+    if (r == 0)
+        r = edited(manifest, json_object_set_new(mount_entry(manifest, app, index), "name",
+                                                 json_string(volume)));
+    return r == 0 ? count_use(manifest, volume, 1) : r;
 }
 
 int manifest_set_mount_read_only(struct manifest *manifest, size_t app, size_t index,
@@ -421,12 +486,17 @@ int manifest_add_mount(struct manifest *manifest, size_t app, const char *volume
         json_pack("{s:s, s:s, s:b}", "name", volume, "path", path, "readOnly", (int)read_only);
     json_t *inner = json_object_get(app_entry(manifest, app), "app");
 
-    return edited(manifest, json_array_append_new(list_of(inner, "mountPoints"), entry));
+    int r = edited(manifest, json_array_append_new(list_of(inner, "mountPoints"), entry));
+    return r == 0 ? count_use(manifest, volume, 1) : r;
 }
 
 int manifest_remove_mount(struct manifest *manifest, size_t app, size_t index)
 {
-    return edited(manifest, json_array_remove(app_list(manifest, app, "mountPoints"), index));
+    int r = count_use(manifest, manifest_mount(manifest, app, index).volume, -1);
+
+    return r < 0
+               ? r
+               : edited(manifest, json_array_remove(app_list(manifest, app, "mountPoints"), index));
 }
 
 int manifest_set_environment(struct manifest *manifest, size_t app, const char *name,

@@ -88,14 +88,15 @@ struct manifest_volume {
 size_t manifest_n_volumes(const struct manifest *manifest);
 struct manifest_volume manifest_volume(const struct manifest *manifest, size_t index);
 
-/* Return: the index of the first volume of that name; MANIFEST_NONE. */
+/* Return: the index of the first volume of that name; MANIFEST_NONE. Found at once, however many
+ * there are. */
 #define MANIFEST_NONE ((size_t)-1)
 size_t manifest_find_volume(const struct manifest *manifest, const char *name);
 
 /* Whether two volumes are the same but for their names. */
 bool manifest_volumes_are_alike(const struct manifest *manifest, size_t a, size_t b);
 
-/* How many mount points, and mounts, of the apps go by that name. */
+/* How many mount points, and mounts, of the apps go by that name; at once, too. */
 size_t manifest_n_uses(const struct manifest *manifest, const char *volume);
 
 /* Where an app sees a volume. The kubelet gives a mount point the name of its volume. */
@@ -145,7 +146,8 @@ int manifest_set_volume_source(struct manifest *manifest, size_t index, const ch
 int manifest_set_volume_read_only(struct manifest *manifest, size_t index, bool read_only);
 int manifest_add_host_volume(struct manifest *manifest, const char *name, const char *source,
                              bool read_only);
-int manifest_remove_volume(struct manifest *manifest, size_t index);
+/* Removes those of the volumes whose place in `which` is true. */
+int manifest_remove_volumes(struct manifest *manifest, const bool *which);
 
 int manifest_set_mount_volume(struct manifest *manifest, size_t app, size_t index,
                               const char *volume);

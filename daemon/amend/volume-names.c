@@ -247,13 +247,13 @@ static int share_out(struct family *family, struct manifest *manifest, const cha
 /* Those that still go by the first one's name are the same as one before them. */
 static int drop_copies(const struct family *family, struct manifest *manifest, const char *name)
 {
-    int r = 0;
+    CLEANUP(freep) bool *copies = calloc(manifest_n_volumes(manifest), sizeof(*copies));
 
-    for (size_t i = family->n; r == 0 && i-- > 1;) {
-        if (is_named(manifest, family->volumes[i], name))
-            r = manifest_remove_volume(manifest, family->volumes[i]);
-    }
-    return r;
+    if (!copies)
+        return -ENOMEM;
+    for (size_t i = 1; i < family->n; i++)
+        copies[family->volumes[i]] = is_named(manifest, family->volumes[i], name);
+    return manifest_remove_volumes(manifest, copies);
 }
 
 static int repair(struct launch *launch, const char *borrowed, struct volume_names *doubtful)

@@ -367,15 +367,17 @@ static int see_to_mounts(struct launch *launch, const struct volume_roots *roots
 /* What the repair has left over. It would do no harm, but its source may not exist. */
 static int drop_unused(struct launch *launch, const struct volume_names *doubtful)
 {
-    int r = 0;
+    size_t n = manifest_n_volumes(launch->manifest);
+    CLEANUP(freep) bool *unused = calloc(n + 1, sizeof(*unused));
 
-    for (size_t i = manifest_n_volumes(launch->manifest); r == 0 && i-- > 0;) {
+    if (!unused)
+        return -ENOMEM;
+    for (size_t i = 0; i < n; i++) {
         const char *name = volume_name(launch, i);
-        if (name && volume_names_have(doubtful, name) &&
-            manifest_n_uses(launch->manifest, name) == 0)
-            r = manifest_remove_volume(launch->manifest, i);
+        unused[i] = name && volume_names_have(doubtful, name) &&
+                    manifest_n_uses(launch->manifest, name) == 0;
     }
-    return r;
+    return manifest_remove_volumes(launch->manifest, unused);
 }
 
 /* Return: 0, -ENOMEM; *changedp is set if it was not so. */

@@ -50,6 +50,13 @@ struct launch *make_launch(struct config *config, const char *hash, const char *
     return launch;
 }
 
+void remake_manifest(struct launch *launch)
+{
+    manifest_free(launch->manifest);
+    assert_int_equal(
+        manifest_from_json(&launch->manifest, json_incref(launch->manifest_json), NULL), 0);
+}
+
 struct config *make_config(const char *text)
 {
     struct scratch *scratch;

@@ -12,5 +12,8 @@
  * to. */
 struct launch *make_launch(struct config *config, const char *hash, const char *const *sources);
 
+/* After launch->manifest_json, which the manifest stands on, was changed. */
+void remake_manifest(struct launch *launch);
+
 /* Loads a configuration from this text. */
 struct config *make_config(const char *text);

@@ -228,7 +228,7 @@ static int add_volume(struct manifest *manifest)
 
 static int remove_volume(struct manifest *manifest)
 {
-    return manifest_remove_volume(manifest, 0);
+    return manifest_remove_volumes(manifest, (const bool[]){true, false});
 }
 
 static int rename_mount(struct manifest *manifest)
@@ -288,6 +288,23 @@ static int remove_isolator(struct manifest *manifest)
     return manifest_remove_isolator(manifest, 0, MANIFEST_RETAIN_SET);
 }
 
+/* What is looked up is what is found by going through the lists. */
+static void finds(const struct manifest *manifest, const char *name)
+{
+    size_t first = MANIFEST_NONE, n = 0;
+
+    for (size_t i = manifest_n_volumes(manifest); i-- > 0;) {
+        const char *found = manifest_volume(manifest, i).name;
+        first = found && strcmp(found, name) == 0 ? i : first;
+    }
+    for (size_t i = 0; i < manifest_n_mounts(manifest, 0); i++) {
+        const char *found = manifest_mount(manifest, 0, i).volume;
+        n += found && strcmp(found, name) == 0;
+    }
+    assert_int_equal(manifest_find_volume(manifest, name), first);
+    assert_int_equal(manifest_n_uses(manifest, name), n);
+}
+
 static void an_edit_changes_that_and_nothing_else(void **state)
 {
     static const struct {
@@ -328,7 +345,37 @@ static void an_edit_changes_that_and_nothing_else(void **state)
         assert_int_equal(cases[i].edit(manifest), 0);
         assert_true(manifest_is_edited(manifest));
         has_text(manifest, expected);
+        finds(manifest, "v");
+        finds(manifest, "w");
+        finds(manifest, "x");
     }
+}
+
+static void names_are_looked_up_as_they_are_now(void **state)
+{
+    CLEANUP(manifest_freep)
+    struct manifest *manifest = parse(
+        "{\"volumes\":[{\"name\":\"v\"},{},{\"name\":\"w\"},{\"name\":\"v\"},{\"name\":\"w\"}],"
+        "\"apps\":[{\"app\":{\"mountPoints\":[{\"name\":\"v\"},{\"path\":\"/p\"},{\"name\":\"w\"},"
+        "{\"name\":\"v\"}]},\"mounts\":[{\"volume\":\"m\"},{\"volume\":\"m\"}]}]}");
+
+    (void)state;
+    assert_int_equal(manifest_n_uses(manifest, "m"), 2);
+    /* the first of its name, and one that is not */
+    assert_int_equal(manifest_set_volume_name(manifest, 0, "x"), 0);
+    finds(manifest, "v");
+    assert_int_equal(manifest_set_volume_name(manifest, 4, "v"), 0);
+    assert_int_equal(manifest_set_volume_name(manifest, 1, "y"), 0);
+    assert_int_equal(manifest_set_mount_volume(manifest, 0, 1, "y"), 0);
+    assert_int_equal(manifest_set_mount_volume(manifest, 0, 3, "w"), 0);
+    assert_int_equal(manifest_remove_mount(manifest, 0, 0), 0);
+    for (const char *name = "v\0w\0x\0y\0"; *name; name += 2)
+        finds(manifest, name);
+    assert_int_equal(
+        manifest_remove_volumes(manifest, (const bool[]){true, false, true, true, false}), 0);
+    assert_int_equal(manifest_n_volumes(manifest), 2);
+    for (const char *name = "v\0w\0x\0y\0"; *name; name += 2)
+        finds(manifest, name);
 }
 
 static void what_is_set_is_what_is_read(void **state)
@@ -397,7 +444,6 @@ static void what_is_not_there_cannot_be_edited(void **state)
     assert_true(manifest_set_volume_name(manifest, 0, "v") < 0);
     assert_true(manifest_set_volume_source(manifest, 0, "/s") < 0);
     assert_true(manifest_set_volume_read_only(manifest, 0, true) < 0);
-    assert_true(manifest_remove_volume(manifest, 0) < 0);
     assert_true(manifest_set_mount_volume(manifest, 0, 0, "v") < 0);
     assert_true(manifest_set_mount_read_only(manifest, 0, 0, true) < 0);
     assert_true(manifest_add_mount(manifest, 0, "v", "/p", false) < 0);
@@ -436,6 +482,7 @@ static void removing_what_is_not_there_is_no_edit(void **state)
 
     (void)state;
     assert_int_equal(manifest_remove_isolator(manifest, 0, MANIFEST_REMOVE_SET), 0);
+    assert_int_equal(manifest_remove_volumes(manifest, (const bool[]){false, false}), 0);
     assert_false(manifest_is_edited(manifest));
 }
 
@@ -529,6 +576,7 @@ int main(void)
         cmocka_unit_test(what_is_of_another_type_is_absent),
         cmocka_unit_test(what_is_no_object_is_refused),
         cmocka_unit_test(an_edit_changes_that_and_nothing_else),
+        cmocka_unit_test(names_are_looked_up_as_they_are_now),
         cmocka_unit_test(what_is_set_is_what_is_read),
         cmocka_unit_test(a_list_that_is_missing_is_made),
         cmocka_unit_test(what_is_not_there_cannot_be_edited),

@@ -112,9 +112,9 @@ struct launch *launch_of(struct config *config, const char *points, const char *
 {
     struct launch *launch = make_launch(config, "1", NULL);
 
-    /* The manifest stands on this very object. */
     json_object_set_new(launch->manifest_json, "apps", read_groups(points, make_point, make_app));
     json_object_set_new(launch->manifest_json, "volumes", read_list(volumes, make_volume));
+    remake_manifest(launch);
     return launch;
 }
 
