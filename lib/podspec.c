@@ -104,22 +104,6 @@ static void read_resource(struct podspec_resource *resource, const json_t *resou
 /* The parts of a pod. Each takes an all-zero structure; what it holds when there is no memory left
  * is freed with the rest. */
 
-static int read_names(char ***namesp, const json_t *list)
-{
-    size_t n = 0;
-    char **names = calloc(n_entries(list) + 1, sizeof(*names));
-
-    *namesp = names;
-    if (!names)
-        return -ENOMEM;
-    for (size_t i = 0; i < n_entries(list); i++) {
-        const char *name = json_string_value(json_array_get(list, i));
-        if (name && !(names[n++] = strdup(name)))
-            return -ENOMEM;
-    }
-    return 0;
-}
-
 static int copy_path(char **pathp, const json_t *object, const char *key)
 {
     CLEANUP(freep) char *text = NULL;
@@ -155,7 +139,6 @@ static bool has_variable(const json_t *list, const char *name)
 static int read_container(struct podspec_container *container, const json_t *json)
 {
     const json_t *security = json_object_get(json, "securityContext");
-    const json_t *capabilities = json_object_get(security, "capabilities");
     const json_t *resources = json_object_get(json, "resources");
     const json_t *mounts = json_object_get(json, "volumeMounts");
 
@@ -164,10 +147,6 @@ static int read_container(struct podspec_container *container, const json_t *jso
     read_resource(&container->cpu, resources, "cpu", 1000);
     read_resource(&container->memory, resources, "memory", 1);
     int r = copy_text(&container->name, json, "name", "");
-    if (r == 0)
-        r = read_names(&container->add, json_object_get(capabilities, "add"));
-    if (r == 0)
-        r = read_names(&container->drop, json_object_get(capabilities, "drop"));
     if (r == 0)
         r = make_room(mounts, sizeof(*container->mounts), &container->mounts);
     for (size_t i = 0; r == 0 && i < n_entries(mounts); i++)
@@ -340,19 +319,10 @@ int podspec_find(struct podspec **specp, const json_t *list, const char *uid)
 
 /* The end of a spec. */
 
-static void free_names(char **names)
-{
-    for (char **name = names; name && *name; name++)
-        free(*name);
-    free(names);
-}
-
 static void free_containers(struct podspec_container *list, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         free(list[i].name);
-        free_names(list[i].add);
-        free_names(list[i].drop);
         for (size_t k = 0; k < list[i].n_mounts; k++) {
             free(list[i].mounts[k].volume);
             free(list[i].mounts[k].path);

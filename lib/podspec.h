@@ -31,8 +31,7 @@ struct podspec_resource {
 struct podspec_container {
     char *name;
     bool privileged;
-    bool sets_gpus;     /* NVIDIA_VISIBLE_DEVICES stands in its env, not only in its image's */
-    char **add, **drop; /* capabilities as Kubernetes writes them, ended by NULL */
+    bool sets_gpus; /* NVIDIA_VISIBLE_DEVICES stands in its env, not only in its image's */
     struct podspec_resource cpu, memory;
     struct podspec_mount *mounts;
     size_t n_mounts;
