@@ -64,14 +64,14 @@ static void end_one(struct checks *checks)
 
 /* The kubelet's /pods. */
 
-static void kubelet_answered(void *userdata, struct podspec *spec, const char *reason)
+static void kubelet_answered(void *userdata, int result, struct podspec *spec, const char *reason)
 {
     struct checks *checks = userdata;
     struct finding *finding = &checks->findings[CHECK_KUBELET];
     const char *url = checks->config->kubelet.url;
 
     (void)spec;
-    if (reason) {
+    if (result == KUBELET_E_UNANSWERED) {
         finding_set(finding, FINDING_FAILED, "the kubelet cannot be asked at %s: %s", url, reason);
         finding_mend(finding, "--read-only-port=10255 among the kubelet's flags, or URL= of "
                               "[Kubelet] in gantry.conf");

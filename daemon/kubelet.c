@@ -125,29 +125,46 @@ static struct waiter *find_punctual(struct kubelet *kubelet)
     return waiter;
 }
 
-static void answer_waiter(struct kubelet *kubelet, struct waiter *waiter, struct podspec *spec,
-                          const char *reason)
+static void answer_waiter(struct kubelet *kubelet, struct waiter *waiter, int result,
+                          struct podspec *spec, const char *reason)
 {
     struct waiter **slot = &kubelet->waiters;
 
     while (*slot != waiter)
         slot = &(*slot)->next;
     *slot = waiter->next;
-    waiter->answer(waiter->userdata, spec, reason);
+    waiter->answer(waiter->userdata, result, spec, reason);
     free(waiter->uid);
     free(waiter);
+}
+
+/* Return: one who waits for a pod of the list; NULL. */
+static struct waiter *find_asker(struct kubelet *kubelet, const json_t *list)
+{
+    struct waiter *waiter = kubelet->waiters;
+    json_t *pod = NULL;
+
+    while (waiter && (podspec_entry(&pod, list, waiter->uid) < 0 || !pod))
+        waiter = waiter->next;
+    return waiter;
 }
 
 /* One line has come, with one pod. */
 static void hand_out(struct kubelet *kubelet, const json_t *list)
 {
     CLEANUP(podspec_unrefp) struct podspec *spec = NULL;
-    struct waiter *waiter = kubelet->waiters;
+    CLEANUP(error_deinit) struct error error = ERROR_NULL;
+    struct waiter *waiter = find_asker(kubelet, list);
+    CLEANUP(freep) char *uid = waiter ? strdup(waiter->uid) : NULL;
 
-    for (; waiter && !spec; waiter = waiter->next)
-        podspec_find(&spec, list, waiter->uid);
-    while (spec && (waiter = find_waiter(kubelet, spec->uid)))
-        answer_waiter(kubelet, waiter, spec, NULL);
+    if (!uid)
+        return;
+    int r = podspec_find(&spec, list, uid, &error);
+    int result = r == PODSPEC_E_TOO_LARGE ? KUBELET_E_TOO_LARGE : r < 0 ? KUBELET_E_UNANSWERED : 0;
+    if (r < 0)
+        error_set(&error, 0, "%s", strerror(-r));
+    while ((waiter = find_waiter(kubelet, uid)))
+        answer_waiter(kubelet, waiter, result, spec, error_message(&error));
 }
 
 /* The end of a fetch. */
@@ -201,7 +218,7 @@ static void end(struct fetch *fetch, const char *reason)
     note_result(kubelet, config, reason);
     let_go(fetch);
     while ((waiter = reason ? kubelet->waiters : find_punctual(kubelet)))
-        answer_waiter(kubelet, waiter, NULL, copy);
+        answer_waiter(kubelet, waiter, reason ? KUBELET_E_UNANSWERED : 0, NULL, copy);
     kubelet->fetch = NULL;
     if (kubelet->waiters)
         begin(kubelet, config);
@@ -350,7 +367,7 @@ static void begin(struct kubelet *kubelet, struct config *config)
 
     if (!fetch) {
         while (kubelet->waiters)
-            answer_waiter(kubelet, kubelet->waiters, NULL, strerror(ENOMEM));
+            answer_waiter(kubelet, kubelet->waiters, KUBELET_E_UNANSWERED, NULL, strerror(ENOMEM));
         return;
     }
     int r = start(fetch);
@@ -407,7 +424,7 @@ void kubelet_ask(struct kubelet *kubelet, struct config *config, const char *uid
         free(waiter);
         free(copy);
         reason = strdup(failure ? failure : strerror(ENOMEM));
-        answer(userdata, NULL, reason);
+        answer(userdata, KUBELET_E_UNANSWERED, NULL, reason);
         return;
     }
     *waiter = (struct waiter){.next = kubelet->waiters,
@@ -429,7 +446,8 @@ void kubelet_close(struct kubelet *kubelet)
         let_go(kubelet->fetch);
     kubelet->fetch = NULL;
     while (kubelet->waiters)
-        answer_waiter(kubelet, kubelet->waiters, NULL, known_failure(kubelet, NULL));
+        answer_waiter(kubelet, kubelet->waiters, KUBELET_E_UNANSWERED, NULL,
+                      known_failure(kubelet, NULL));
 }
 
 void kubelet_free(struct kubelet *kubelet)

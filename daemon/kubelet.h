@@ -19,12 +19,19 @@
 struct kubelet;
 struct metrics;
 
+enum {
+    KUBELET_E_UNANSWERED = 1, /* it cannot be asked */
+    KUBELET_E_TOO_LARGE,      /* the pod is larger than gantry takes: PODSPEC_E_TOO_LARGE */
+};
+
 /* Counts the fetches in `metrics`. Return: NULL without memory. */
 struct kubelet *kubelet_new(uv_loop_t *loop, struct events *events, struct metrics *metrics);
 
-/* Called once, from the loop, perhaps before kubelet_ask() has returned. `spec` is borrowed; NULL:
- * the kubelet does not know the pod, or cannot be asked, and then `reason` says why. */
-typedef void kubelet_answer_fn(void *userdata, struct podspec *spec, const char *reason);
+/* Called once, from the loop, perhaps before kubelet_ask() has returned, with 0 and `spec`, which
+ * is borrowed, NULL if the kubelet does not know the pod; or with one of the above, and `reason`
+ * says why. */
+typedef void kubelet_answer_fn(void *userdata, int result, struct podspec *spec,
+                               const char *reason);
 
 /* Asks for a pod; what [Kubelet] of `config` says holds for a fetch that begins with this. That it
  * cannot be asked is told as MESSAGE_KUBELET, that it can be again as MESSAGE_KUBELET_BACK. For a

@@ -85,6 +85,7 @@ struct launch {
     char *hashes;
     struct pod *pod;      /* a reference; NULL for a pod without Kubernetes annotations */
     struct podspec *spec; /* a reference; NULL: the kubelet has not told */
+    bool is_too_large; /* the kubelet has told of more than lib/bounds.h takes: `error` says it */
 
     /* What the rooms leave. */
     struct notes notes;

@@ -251,8 +251,8 @@ static int meet_pod(struct node *node, struct launch *launch)
     return 0;
 }
 
-/* The kubelet has answered, or not. */
-static void consulted(void *userdata, struct podspec *spec, const char *reason)
+/* The kubelet has answered, or not. What is too large is for the room `size` to refuse. */
+static void consulted(void *userdata, int result, struct podspec *spec, const char *reason)
 {
     struct launch *launch = userdata;
     struct pod *pod = launch->pod;
@@ -267,7 +267,13 @@ static void consulted(void *userdata, struct podspec *spec, const char *reason)
     }
     if (spec)
         launch->spec = podspec_ref(spec);
-    launch_consulted(launch, spec ? NULL : reason ? reason : "it does not know the pod");
+    launch->is_too_large = result == KUBELET_E_TOO_LARGE;
+    if (launch->is_too_large)
+        error_set(&launch->error, 0, "%s", reason);
+    if (spec || launch->is_too_large)
+        launch_consulted(launch, NULL);
+    else
+        launch_consulted(launch, result ? reason : "it does not know the pod");
 }
 
 /* Its /pods is asked for what the manifest does not say, once for each state of a pod's spec. Of a

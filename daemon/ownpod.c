@@ -87,7 +87,7 @@ static int make_spec(struct ownpod *ownpod)
         json_object_set_new(metadata, "namespace", json_string(ownpod->namespace)) < 0)
         return -ENOMEM;
     json_auto_t *list = json_pack("{s:[O]}", "items", pod);
-    return list ? podspec_find(&ownpod->spec, list, ownpod->uid) : -ENOMEM;
+    return list ? podspec_find(&ownpod->spec, list, ownpod->uid, NULL) : -ENOMEM;
 }
 
 struct ownpod *ownpod_new(struct node *node, const char *uid, const char *name,
@@ -105,7 +105,7 @@ struct ownpod *ownpod_new(struct node *node, const char *uid, const char *name,
     ownpod->images = json_object();
     ownpod->rktpods = json_array();
     if (!ownpod->uid || !ownpod->name || !ownpod->namespace || !ownpod->images ||
-        !ownpod->rktpods || (ownpod_is_kubernetes(ownpod) && make_spec(ownpod) < 0))
+        !ownpod->rktpods || (ownpod_is_kubernetes(ownpod) && make_spec(ownpod) != 0))
         return ownpod_free(ownpod);
     return ownpod;
 }

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "lib/kubepod.h"
+#include "lib/podspec.h"
 
 /* Faults are told up to here; a pod with more is no pod. */
 #define FAULTS_MAX 64
@@ -407,7 +408,12 @@ static void check_values(json_t *faults, const json_t *pod)
     const json_t *meta = json_object_get(pod, "metadata"), *body = json_object_get(pod, "spec");
     const json_t *volumes = json_object_get(body, "volumes");
     const json_t *containers = json_object_get(body, "containers");
+    CLEANUP(error_deinit) struct error error = ERROR_NULL;
 
+    if (podspec_check_size(pod, &error) != 0) {
+        fault(faults, &spec_place, "%s", error_message(&error));
+        return;
+    }
     check_label(faults, &metadata_place, meta, "name", true);
     check_label(faults, &metadata_place, meta, "namespace", false);
     check_label(faults, &spec_place, body, "hostname", false);

@@ -41,7 +41,7 @@ bool path_equals(const char *a, const char *b)
     return rest && !path_component(&rest, &length);
 }
 
-static size_t n_components(const char *path)
+size_t path_depth(const char *path)
 {
     size_t n = 0, length;
 
@@ -52,7 +52,7 @@ static size_t n_components(const char *path)
 
 size_t path_before(const char *path, const char *end)
 {
-    size_t n_path = n_components(path), n_end = n_components(end), length;
+    size_t n_path = path_depth(path), n_end = path_depth(end), length;
     const char *rest = path;
 
     if (n_path < n_end)

@@ -24,6 +24,9 @@ const char *path_below(const char *path, const char *folder);
 #define PATH_NONE ((size_t)-1)
 size_t path_before(const char *path, const char *end);
 
+/* The number of components. */
+size_t path_depth(const char *path);
+
 /* Makes a path absolute and resolves "..", as Go's path.Clean("/" + path) does: "a//b/../c/" is
  * "/a/c". Return: to free(), or NULL without memory. */
 char *path_clean(const char *path);

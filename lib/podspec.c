@@ -5,11 +5,9 @@
 #include <errno.h>
 #include <string.h>
 
+#include "lib/bounds.h"
 #include "lib/def.h"
 #include "lib/path.h"
-
-/* The kubelet may well send an array of millions of mounts; a pod that a kubelet runs has few. */
-#define ENTRIES_MAX 4096
 
 /* A member that is a string without a NUL in it; else NULL. */
 static const char *text(const json_t *object, const char *key)
@@ -41,15 +39,60 @@ static int make_room(const json_t *list, size_t size, void *slot)
 {
     size_t n = json_array_size(list);
 
-    *(void **)slot = n > 0 && n <= ENTRIES_MAX ? calloc(n, size) : NULL;
-    return n > 0 && n <= ENTRIES_MAX && !*(void **)slot ? -ENOMEM : 0;
+    *(void **)slot = n > 0 ? calloc(n, size) : NULL;
+    return n > 0 && !*(void **)slot ? -ENOMEM : 0;
 }
 
-static size_t n_entries(const json_t *list)
+/* Init containers, wherever they stand. Return: a new reference, or NULL if there are none. */
+static json_t *find_init_containers(const json_t *pod)
 {
-    size_t n = json_array_size(list);
+    const json_t *annotations = json_object_get(json_object_get(pod, "metadata"), "annotations");
+    json_t *list = json_object_get(json_object_get(pod, "spec"), "initContainers");
+    const char *written = text(annotations, "pod.beta.kubernetes.io/init-containers");
 
-    return n <= ENTRIES_MAX ? n : 0;
+    if (!written)
+        written = text(annotations, "pod.alpha.kubernetes.io/init-containers");
+    return json_array_size(list) > 0 || !written ? json_incref(list)
+                                                 : json_loads(written, JSON_ALLOW_NUL, NULL);
+}
+
+/* Sizes. */
+
+static int check_containers(const json_t *list, const char *kind, struct error *error)
+{
+    size_t n = json_array_size(list), n_mounts = 0;
+
+    if (n > BOUND_CONTAINERS)
+        return error_set(error, PODSPEC_E_TOO_LARGE, "the pod has %zu %ss; gantry takes %d", n,
+                         kind, BOUND_CONTAINERS);
+    for (size_t i = 0; i < n; i++) {
+        const json_t *container = json_array_get(list, i);
+        const char *name = text(container, "name");
+        size_t n_here = json_array_size(json_object_get(container, "volumeMounts"));
+        if (n_here > BOUND_MOUNTS)
+            return error_set(error, PODSPEC_E_TOO_LARGE,
+                             "%s \"%s\" has %zu volumeMounts; gantry takes %d", kind,
+                             name ? name : "", n_here, BOUND_MOUNTS);
+        n_mounts += n_here;
+    }
+    if (n_mounts > BOUND_MOUNTS)
+        return error_set(error, PODSPEC_E_TOO_LARGE,
+                         "the %ss have %zu volumeMounts in all; gantry takes %d", kind, n_mounts,
+                         BOUND_MOUNTS);
+    return 0;
+}
+
+int podspec_check_size(const json_t *pod, struct error *error)
+{
+    const json_t *spec = json_object_get(pod, "spec");
+    size_t n_volumes = json_array_size(json_object_get(spec, "volumes"));
+    json_auto_t *init_containers = find_init_containers(pod);
+
+    if (n_volumes > BOUND_VOLUMES)
+        return error_set(error, PODSPEC_E_TOO_LARGE, "the pod has %zu volumes; gantry takes %d",
+                         n_volumes, BOUND_VOLUMES);
+    int r = check_containers(json_object_get(spec, "containers"), "container", error);
+    return r == 0 ? check_containers(init_containers, "init container", error) : r;
 }
 
 /*
@@ -149,7 +192,7 @@ static int read_container(struct podspec_container *container, const json_t *jso
     int r = copy_text(&container->name, json, "name", "");
     if (r == 0)
         r = make_room(mounts, sizeof(*container->mounts), &container->mounts);
-    for (size_t i = 0; r == 0 && i < n_entries(mounts); i++)
+    for (size_t i = 0; r == 0 && i < json_array_size(mounts); i++)
         r = read_mount(&container->mounts[container->n_mounts++], json_array_get(mounts, i));
     return r;
 }
@@ -158,32 +201,9 @@ static int read_containers(struct podspec_container **listp, size_t *np, const j
 {
     int r = make_room(list, sizeof(**listp), listp);
 
-    for (size_t i = 0; r == 0 && i < n_entries(list); i++)
+    for (size_t i = 0; r == 0 && i < json_array_size(list); i++)
         r = read_container(&(*listp)[(*np)++], json_array_get(list, i));
     return r;
-}
-
-/* Init containers that stand as JSON in an annotation. */
-static int read_written_containers(struct podspec *spec, const char *written)
-{
-    json_t *list = json_loads(written, 0, NULL);
-    int r = read_containers(&spec->init_containers, &spec->n_init_containers, list);
-
-    json_decref(list);
-    return r;
-}
-
-static int read_init_containers(struct podspec *spec, const json_t *pod_spec,
-                                const json_t *annotations)
-{
-    const json_t *list = json_object_get(pod_spec, "initContainers");
-    const char *written = text(annotations, "pod.beta.kubernetes.io/init-containers");
-
-    if (!written)
-        written = text(annotations, "pod.alpha.kubernetes.io/init-containers");
-    if (json_array_size(list) > 0 || !written)
-        return read_containers(&spec->init_containers, &spec->n_init_containers, list);
-    return read_written_containers(spec, written);
 }
 
 static const struct {
@@ -219,7 +239,7 @@ static int read_volumes(struct podspec *spec, const json_t *list)
 {
     int r = make_room(list, sizeof(*spec->volumes), &spec->volumes);
 
-    for (size_t i = 0; r == 0 && i < n_entries(list); i++)
+    for (size_t i = 0; r == 0 && i < json_array_size(list); i++)
         r = read_volume(&spec->volumes[spec->n_volumes++], json_array_get(list, i));
     return r;
 }
@@ -257,8 +277,8 @@ static int read_annotations(struct podspec *spec, json_t *annotations)
 static int read_pod(struct podspec *spec, const json_t *pod)
 {
     const json_t *metadata = json_object_get(pod, "metadata");
-    json_t *annotations = json_object_get(metadata, "annotations");
     const json_t *pod_spec = json_object_get(pod, "spec");
+    json_auto_t *init_containers = find_init_containers(pod);
 
     spec->host_pid = truth(pod_spec, "hostPID");
     spec->host_ipc = truth(pod_spec, "hostIPC");
@@ -272,11 +292,11 @@ static int read_pod(struct podspec *spec, const json_t *pod)
         r = read_containers(&spec->containers, &spec->n_containers,
                             json_object_get(pod_spec, "containers"));
     if (r == 0)
-        r = read_init_containers(spec, pod_spec, annotations);
+        r = read_containers(&spec->init_containers, &spec->n_init_containers, init_containers);
     if (r == 0)
         r = read_volumes(spec, json_object_get(pod_spec, "volumes"));
     if (r == 0)
-        r = read_annotations(spec, annotations);
+        r = read_annotations(spec, json_object_get(metadata, "annotations"));
     return r;
 }
 
@@ -297,13 +317,15 @@ int podspec_entry(json_t **podp, const json_t *list, const char *uid)
     return 0;
 }
 
-int podspec_find(struct podspec **specp, const json_t *list, const char *uid)
+int podspec_find(struct podspec **specp, const json_t *list, const char *uid, struct error *error)
 {
     json_t *pod;
 
     *specp = NULL;
     int r = podspec_entry(&pod, list, uid);
-    if (r < 0 || !pod)
+    if (r == 0 && pod)
+        r = podspec_check_size(pod, error);
+    if (r != 0 || !pod)
         return r;
     CLEANUP(podspec_unrefp) struct podspec *spec = calloc(1, sizeof(*spec));
     if (!spec)

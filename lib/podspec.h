@@ -8,12 +8,19 @@
  *
  * It is read for what gantry needs and kept small, for one is kept for each pod of the node.
  * Nothing else is judged: what is missing or of another type than the API says is treated as
- * absent.
+ * absent. But a list that is longer than lib/bounds.h has it is not: the pod is not read.
  */
 
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "lib/error.h"
+
+enum {
+    /* The pod is larger than gantry takes; the error says which list of it. */
+    PODSPEC_E_TOO_LARGE = 1,
+};
 
 struct podspec_mount {
     char *volume;  /* name of a volume of the pod */
@@ -76,12 +83,15 @@ struct podspec {
  * no PodList. */
 int podspec_entry(json_t **podp, const json_t *list, const char *uid);
 
-/* The same, read. Init containers are those of spec.initContainers (1.6 on) or
- * else of the annotations pod.beta.kubernetes.io/init-containers (1.4 on) and
- * pod.alpha.kubernetes.io/init-containers (1.3).
- * Return: 0, and a reference in *specp, or NULL there if the list has no such pod; -EINVAL if
- * `list` is no PodList; -ENOMEM. */
-int podspec_find(struct podspec **specp, const json_t *list, const char *uid);
+/* Compares the lists of a pod with lib/bounds.h. Init containers are those of spec.initContainers
+ * (1.6 on) or else of the annotations pod.beta.kubernetes.io/init-containers (1.4 on) and
+ * pod.alpha.kubernetes.io/init-containers (1.3). Return: 0, PODSPEC_E_TOO_LARGE. */
+int podspec_check_size(const json_t *pod, struct error *error);
+
+/* The pod of that UID in a v1.PodList, read.
+ * Return: 0, and a reference in *specp, or NULL there if the list has no such pod;
+ * PODSPEC_E_TOO_LARGE; -EINVAL if `list` is no PodList; -ENOMEM. */
+int podspec_find(struct podspec **specp, const json_t *list, const char *uid, struct error *error);
 
 /* References are counted without a lock: they are taken and dropped on the loop. */
 struct podspec *podspec_ref(struct podspec *spec);

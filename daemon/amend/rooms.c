@@ -8,6 +8,7 @@
 const struct room rooms[] = {
     /* gates */
     {"backoff", LAUNCH_PREPARES, false, MESSAGE_BACKOFF, amend_backoff, NULL},
+    {"size", LAUNCH_PREPARES, true, MESSAGE_REFUSAL, amend_size, NULL},
 
     /* amendments */
     {"volumes", LAUNCH_PREPARES, true, MESSAGE_REFUSAL, amend_volumes, NULL},

@@ -11,6 +11,9 @@ struct launch;
 /* Holds back the pods that keep failing. */
 int amend_backoff(struct launch *launch);
 
+/* Refuses a pod that has more of something than gantry is made for. */
+int amend_size(struct launch *launch);
+
 /* Gives each volume a name of its own, and each mount of the pod spec its volume. */
 int amend_volumes(struct launch *launch);
 

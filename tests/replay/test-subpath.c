@@ -19,6 +19,7 @@
 #include <sys/syscall.h>
 #include <sys/un.h>
 
+#include "lib/bounds.h"
 #include "lib/message.h"
 #include "tests/harness/kubelet.h"
 #include "tests/harness/rkt.h"
@@ -297,6 +298,32 @@ static void a_path_that_only_looks_good_is_refused(void **state)
     assert_true(is_clean());
 }
 
+/* A list that is too long to be looked at must not pass for one without subPaths. */
+static void more_mounts_than_gantry_takes_are_refused(void **state)
+{
+    static struct part parts[BOUND_MOUNTS + 2];
+    static char paths[BOUND_MOUNTS + 1][16];
+
+    (void)state;
+    make_folders("/srv/v");
+    make_folders("/srv/outside");
+    assert_int_equal(symlink("/srv/outside", "/srv/v/link"), 0);
+    for (size_t i = 0; i <= BOUND_MOUNTS; i++) {
+        snprintf(paths[i], sizeof(paths[i]), "/m%zu", i);
+        parts[i] = (struct part){paths[i], i == 0 ? "link" : "", false};
+    }
+    CLEANUP(json_decrefp) json_t *manifest = make_pod("many", "/srv/v", parts, "true");
+    CLEANUP(result_deinit) struct result result = rkt_prepare(manifest, NULL);
+    assert_int_equal(result.status, 254);
+    assert_string_equal(
+        result.err,
+        "launch of pod default/many: container \"app\" has 513 volumeMounts; gantry takes 512\n");
+    const json_t *entry = journal_wait("MESSAGE_ID", message_info(MESSAGE_REFUSAL)->id, NULL);
+    assert_string_equal(field(entry, "GANTRY_ROOM"), "size");
+    CLEANUP(json_decrefp) json_t *calls = recorded_calls();
+    assert_int_equal(json_array_size(calls), 0);
+}
+
 static void a_failed_prepare_leaves_nothing(void **state)
 {
     static const struct part parts[] = {{"/data", "one", false}, {NULL}};
@@ -528,6 +555,7 @@ int main(void)
         TEST(under_fly_too),
         TEST(what_leads_out_is_refused_and_leaves_nothing),
         TEST(a_path_that_only_looks_good_is_refused),
+        TEST(more_mounts_than_gantry_takes_are_refused),
         TEST(a_failed_prepare_leaves_nothing),
         TEST(a_pod_that_never_ran_takes_its_mounts_along),
         TEST(only_the_removed_pods_mounts_go),

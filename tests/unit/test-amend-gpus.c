@@ -82,7 +82,7 @@ static void set_spec(struct launch *launch, const char *a, const char *b)
         json_pack("{s:[{s:{s:s}, s:{s:[o, o]}}]}", "items", "metadata", "uid", "1234", "spec",
                   "containers", container_of_spec("a", a), container_of_spec("b", b));
 
-    assert_int_equal(podspec_find(&launch->spec, list, "1234"), 0);
+    assert_int_equal(podspec_find(&launch->spec, list, "1234", NULL), 0);
 }
 
 /* A prepare of a pod with containers "a" and "b", whose variables are these (NULL: none). Its
@@ -112,7 +112,7 @@ static void set_annotation(struct launch *launch, const char *name, const char *
                   "annotations", name, value, "spec", "initContainers", "name", "init");
 
     podspec_unref(launch->spec);
-    assert_int_equal(podspec_find(&launch->spec, list, "1234"), 0);
+    assert_int_equal(podspec_find(&launch->spec, list, "1234", NULL), 0);
 }
 
 /* As the walk does it: on the loop first, then where it may wait. */

@@ -41,7 +41,7 @@ static struct launch *launch_with(struct config *config, json_t *first, json_t *
     json_t *list =
         json_pack("{s:[{s:{s:s}, s:{s:[{s:s, s:o}], s:o}}]}", "items", "metadata", "uid", "1234",
                   "spec", "containers", "name", "c", "volumeMounts", mounts, "volumes", volumes);
-    assert_int_equal(podspec_find(&launch->spec, list, "1234"), 0);
+    assert_int_equal(podspec_find(&launch->spec, list, "1234", NULL), 0);
     assert_non_null(launch->spec);
     json_decref(list);
     /* The manifest has them, too. */

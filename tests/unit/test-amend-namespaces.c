@@ -37,7 +37,7 @@ static void set_spec(struct launch *launch, const char *text)
         json_pack("{s:[{s:{s:s}, s:O}]}", "items", "metadata", "uid", "1234", "spec", spec);
 
     assert_non_null(spec);
-    assert_int_equal(podspec_find(&launch->spec, list, "1234"), 0);
+    assert_int_equal(podspec_find(&launch->spec, list, "1234", NULL), 0);
     assert_non_null(launch->spec);
 }
 

@@ -21,7 +21,7 @@ static struct podspec *spec_of(const char *containers)
     json_t *list = json_pack("{s:[{s:{s:s}, s:{s:o}}]}", "items", "metadata", "uid", "1234", "spec",
                              "containers", json_loads(containers, 0, NULL));
 
-    assert_int_equal(podspec_find(&spec, list, "1234"), 0);
+    assert_int_equal(podspec_find(&spec, list, "1234", NULL), 0);
     assert_non_null(spec);
     json_decref(list);
     return spec;

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "lib/bounds.h"
 #include "lib/kubepod.h"
 #include "lib/manifest.h"
 
@@ -160,6 +161,20 @@ static void holds_values_to_what_they_may_be(void **state)
         "spec.containers[0].image: is missing");
     expect_fault(parse("{\"spec\":{\"containers\":[{\"name\":\"b\",\"image\":\"c\"}]}}"),
                  "metadata.name: is missing");
+}
+
+/* The rooms would refuse it; here it is told to who wrote it. */
+static void is_no_larger_than_the_rooms_take(void **state)
+{
+    json_t *pod = make_pod("", ""), *mounts = json_array();
+
+    (void)state;
+    for (size_t i = 0; i <= BOUND_MOUNTS; i++)
+        json_array_append_new(mounts, json_pack("{s:s, s:s}", "name", "v", "mountPath", "/v"));
+    json_object_set_new(
+        json_array_get(json_object_get(json_object_get(pod, "spec"), "containers"), 0),
+        "volumeMounts", mounts);
+    expect_fault(pod, "spec: container \"front\" has 513 volumeMounts; gantry takes 512");
 }
 
 static void knows_labels(void **state)
@@ -414,6 +429,7 @@ int main(void)
         cmocka_unit_test(names_all_of_it),
         cmocka_unit_test(holds_members_to_their_types),
         cmocka_unit_test(holds_values_to_what_they_may_be),
+        cmocka_unit_test(is_no_larger_than_the_rooms_take),
         cmocka_unit_test(knows_labels),
         cmocka_unit_test(has_kubernetes_defaults),
         cmocka_unit_test(pulls_by_tag),

@@ -45,6 +45,14 @@ static void what_stands_before_an_end(void **state)
     assert_int_equal(path_before("/a/x", "../x"), PATH_NONE);
 }
 
+static void folders_are_counted(void **state)
+{
+    (void)state;
+    assert_int_equal(path_depth(""), 0);
+    assert_int_equal(path_depth("//./"), 0);
+    assert_int_equal(path_depth("/a/../b/"), 3);
+}
+
 static void a_path_is_cleaned(void **state)
 {
     static const struct {
@@ -74,6 +82,7 @@ int main(void)
         cmocka_unit_test(the_same_components_are_the_same_path),
         cmocka_unit_test(what_lies_below),
         cmocka_unit_test(what_stands_before_an_end),
+        cmocka_unit_test(folders_are_counted),
         cmocka_unit_test(a_path_is_cleaned),
     };
 

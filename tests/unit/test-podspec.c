@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "lib/bounds.h"
 #include "lib/podspec.h"
 
 static json_t *parse(const char *text)
@@ -24,7 +25,7 @@ static struct podspec *read_pod(const char *pod)
 
     assert_true(asprintf(&text, "{\"items\":[%s]}", pod) > 0);
     json_t *list = parse(text);
-    assert_int_equal(podspec_find(&spec, list, "1"), 0);
+    assert_int_equal(podspec_find(&spec, list, "1", NULL), 0);
     assert_non_null(spec);
     json_decref(list);
     free(text);
@@ -53,7 +54,7 @@ static struct podspec *read_recorded(const char *uid)
     snprintf(path, sizeof(path), "%s/tests/unit/data/kubelet-pods.json", top ? top : ".");
     json_t *list = json_load_file(path, 0, NULL);
     assert_non_null(list);
-    assert_int_equal(podspec_find(&spec, list, uid), 0);
+    assert_int_equal(podspec_find(&spec, list, uid, NULL), 0);
     json_decref(list);
     return spec;
 }
@@ -134,17 +135,17 @@ static void a_list_is_a_list(void **state)
     (void)state;
     for (size_t i = 0; i < N_ELEMENTS(none); i++) {
         json_t *list = parse(none[i]);
-        assert_int_equal(podspec_find(&spec, list, "1"), -EINVAL);
+        assert_int_equal(podspec_find(&spec, list, "1", NULL), -EINVAL);
         assert_null(spec);
         json_decref(list);
     }
     for (size_t i = 0; i < N_ELEMENTS(empty); i++) {
         json_t *list = parse(empty[i]);
-        assert_int_equal(podspec_find(&spec, list, "1"), 0);
+        assert_int_equal(podspec_find(&spec, list, "1", NULL), 0);
         assert_null(spec);
         json_decref(list);
     }
-    assert_int_equal(podspec_find(&spec, NULL, "1"), -EINVAL);
+    assert_int_equal(podspec_find(&spec, NULL, "1", NULL), -EINVAL);
 }
 
 /* Each value of a full pod in turn becomes one of another type: nothing else may change for it, and
@@ -167,7 +168,7 @@ static void look_at(const json_t *list)
 {
     CLEANUP(podspec_unrefp) struct podspec *spec = NULL;
 
-    assert_int_equal(podspec_find(&spec, list, "1"), 0);
+    assert_int_equal(podspec_find(&spec, list, "1", NULL), 0);
     if (!spec)
         return; /* it was the way to the UID that was spoilt */
     for (size_t i = 0; i < spec->n_containers; i++) {
@@ -276,6 +277,76 @@ static void init_containers_are_found_in_all_three_places(void **state)
         if (rows[i].name)
             assert_string_equal(spec->init_containers[0].name, rows[i].name);
     }
+}
+
+/* A list of `n` copies of an entry. */
+static json_t *copies(const char *entry, size_t n)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(list, parse(entry));
+    return list;
+}
+
+/* The containers "c0", "c1", ... with so many mounts each, ended by -1. */
+static json_t *containers_with(const int *n_mounts)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; n_mounts[i] >= 0; i++)
+        json_array_append_new(list, json_pack("{s:o, s:o}", "name", json_sprintf("c%zu", i),
+                                              "volumeMounts",
+                                              copies("{\"name\":\"v\"}", (size_t)n_mounts[i])));
+    return list;
+}
+
+/* Reads a pod whose spec has this list by this name, which is consumed; with an annotation's name
+ * it stands there as text. `message` is what is told of one that is too large, else NULL. */
+static void is_measured(const char *member, json_t *list, const char *message)
+{
+    CLEANUP(error_deinit) struct error error = ERROR_NULL;
+    CLEANUP(podspec_unrefp) struct podspec *spec = NULL;
+    CLEANUP(freep) char *written = json_dumps(list, 0);
+    json_t *pod = strchr(member, '/') ? json_pack("{s:{s:s, s:{s:s}}}", "metadata", "uid", "1",
+                                                  "annotations", member, written)
+                                      : json_pack("{s:{s:s}, s:{s:O}}", "metadata", "uid", "1",
+                                                  "spec", member, list);
+    json_t *pods = json_pack("{s:[o]}", "items", pod);
+
+    json_decref(list);
+    int r = podspec_find(&spec, pods, "1", &error);
+    json_decref(pods);
+    assert_int_equal(r, message ? PODSPEC_E_TOO_LARGE : 0);
+    if (message)
+        assert_string_equal(error_message(&error), message);
+    assert_int_equal(spec == NULL, message != NULL);
+}
+
+#define BETA_NAME "pod.beta.kubernetes.io/init-containers"
+
+/* What is longer than gantry is made for is never taken for a list that is empty. */
+static void a_list_too_long_is_told(void **state)
+{
+    (void)state;
+    is_measured("containers", copies("{}", BOUND_CONTAINERS), NULL);
+    is_measured("containers", copies("{}", BOUND_CONTAINERS + 1),
+                "the pod has 65 containers; gantry takes 64");
+    is_measured("containers", containers_with((int[]){1, BOUND_MOUNTS - 1, -1}), NULL);
+    is_measured("containers", containers_with((int[]){0, 4097, 0, -1}),
+                "container \"c1\" has 4097 volumeMounts; gantry takes 512");
+    is_measured("containers", containers_with((int[]){BOUND_MOUNTS, 1, -1}),
+                "the containers have 513 volumeMounts in all; gantry takes 512");
+    is_measured("volumes", copies("{}", BOUND_VOLUMES), NULL);
+    is_measured("volumes", copies("{}", BOUND_VOLUMES + 1),
+                "the pod has 513 volumes; gantry takes 512");
+    is_measured("initContainers", copies("{}", BOUND_CONTAINERS + 1),
+                "the pod has 65 init containers; gantry takes 64");
+    is_measured("initContainers", containers_with((int[]){BOUND_MOUNTS + 1, -1}),
+                "init container \"c0\" has 513 volumeMounts; gantry takes 512");
+    is_measured(BETA_NAME, containers_with((int[]){BOUND_MOUNTS, -1}), NULL);
+    is_measured(BETA_NAME, containers_with((int[]){300, 300, -1}),
+                "the init containers have 600 volumeMounts in all; gantry takes 512");
 }
 
 static void volumes_have_their_types(void **state)
@@ -517,6 +588,7 @@ int main(void)
         cmocka_unit_test(a_list_is_a_list),
         cmocka_unit_test(a_wrong_type_anywhere_is_as_absent),
         cmocka_unit_test(init_containers_are_found_in_all_three_places),
+        cmocka_unit_test(a_list_too_long_is_told),
         cmocka_unit_test(volumes_have_their_types),
         cmocka_unit_test(annotations_of_ours_are_kept),
         cmocka_unit_test(quantities_are_exact_and_rounded_up),

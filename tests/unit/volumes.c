@@ -125,7 +125,7 @@ void tell(struct launch *launch, const char *mounts, const char *volumes)
                   "spec", "containers", read_groups(mounts, make_spec_mount, make_container),
                   "volumes", read_list(volumes, make_spec_volume));
 
-    assert_int_equal(podspec_find(&launch->spec, list, launch->identity.uid), 0);
+    assert_int_equal(podspec_find(&launch->spec, list, launch->identity.uid, NULL), 0);
     assert_non_null(launch->spec);
     json_decref(list);
 }
