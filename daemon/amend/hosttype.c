@@ -50,35 +50,61 @@ static const struct type *find_type(const char *name)
     return NULL;
 }
 
-static bool is_mounted(const struct launch *launch, const char *volume)
+static bool has_type(const struct podspec_volume *volume)
 {
-    struct spec_mounts mounts = {.launch = launch};
-    const struct podspec_mount *mount;
+    return volume->type == PODSPEC_VOLUME_HOST_PATH && volume->host_path &&
+           volume->host_path_type[0] != '\0';
+}
 
-    while ((mount = spec_mounts_next(&mounts))) {
-        if (strcmp(mount->volume, volume) == 0)
+static bool any_has_type(const struct podspec *spec)
+{
+    for (size_t i = 0; i < spec->n_volumes; i++) {
+        if (has_type(&spec->volumes[i]))
             return true;
     }
     return false;
+}
+
+/* What of a pod counts here; members of JSON objects, which are looked up by hash. */
+struct use {
+    json_t *mounted; /* volumes of the spec that are */
+    json_t *sources; /* of the volumes of the manifest */
+};
+
+static void use_deinit(struct use *use)
+{
+    json_decref(use->mounted);
+    json_decref(use->sources);
+}
+
+static int add_member(json_t *object, const char *name)
+{
+    return json_object_set_new(object, name, json_true()) < 0 ? -ENOMEM : 0;
+}
+
+static int find_use(struct use *use, const struct launch *launch)
+{
+    struct spec_mounts mounts = {.launch = launch};
+    const struct podspec_mount *mount;
+    int r = 0;
+
+    use->mounted = json_object();
+    use->sources = json_object();
+    while (r == 0 && (mount = spec_mounts_next(&mounts)))
+        r = add_member(use->mounted, mount->volume);
+    for (size_t i = 0; r == 0 && i < manifest_n_volumes(launch->manifest); i++) {
+        const char *source = manifest_volume(launch->manifest, i).source;
+        r = source ? add_member(use->sources, source) : 0;
+    }
+    return r;
 }
 
 /* What the spec says is done to paths that the manifest has, too: that one comes from the kubelet
  * for sure. */
-static bool is_in_manifest(const struct manifest *manifest, const char *source)
+static bool is_in_use(const struct use *use, const struct podspec_volume *volume)
 {
-    for (size_t i = 0; i < manifest_n_volumes(manifest); i++) {
-        struct manifest_volume volume = manifest_volume(manifest, i);
-        if (volume.source && strcmp(volume.source, source) == 0)
-            return true;
-    }
-    return false;
-}
-
-static bool has_type(const struct launch *launch, const struct podspec_volume *volume)
-{
-    return volume->type == PODSPEC_VOLUME_HOST_PATH && volume->host_path &&
-           volume->host_path_type[0] != '\0' && is_mounted(launch, volume->name) &&
-           is_in_manifest(launch->manifest, volume->host_path);
+    return json_object_get(use->mounted, volume->name) &&
+           json_object_get(use->sources, volume->host_path);
 }
 
 /* The file of FileOrCreate. */
@@ -130,20 +156,28 @@ static int check(struct launch *launch, const struct podspec_volume *volume,
     return 0;
 }
 
+static int check_all(struct launch *launch, struct pathwalk_made *made)
+{
+    CLEANUP(use_deinit) struct use use = {0};
+
+    int r = find_use(&use, launch);
+    for (size_t i = 0; r == 0 && i < launch->spec->n_volumes; i++) {
+        const struct podspec_volume *volume = &launch->spec->volumes[i];
+        if (has_type(volume) && is_in_use(&use, volume))
+            r = check(launch, volume, made);
+    }
+    return r;
+}
+
 int amend_hosttype(struct launch *launch)
 {
     struct pathwalk_made made = PATHWALK_MADE_NULL;
-    int r = 0;
 
-    if (!launch->manifest || !launch->spec)
+    if (!launch->manifest || !launch->spec || !any_has_type(launch->spec))
         return 0;
-    for (size_t i = 0; r == 0 && i < launch->spec->n_volumes; i++) {
-        if (!has_type(launch, &launch->spec->volumes[i]))
-            continue;
-        if (!launch->may_wait)
-            return LAUNCH_E_WAIT;
-        r = check(launch, &launch->spec->volumes[i], &made);
-    }
+    if (!launch->may_wait)
+        return LAUNCH_E_WAIT;
+    int r = check_all(launch, &made);
     if (r == 0)
         pathwalk_made_deinit(&made);
     else
