@@ -57,34 +57,14 @@ static bool are_privileged(const struct launch *launch)
            N_CAPABILITIES_PRIVILEGED;
 }
 
-static bool is_host_volume(const struct manifest *manifest, const char *name)
-{
-    for (size_t i = 0; i < manifest_n_volumes(manifest); i++) {
-        struct manifest_volume volume = manifest_volume(manifest, i);
-        if (name && volume.name && strcmp(volume.name, name) == 0)
-            return volume.kind && strcmp(volume.kind, "host") == 0;
-    }
-    return false;
-}
-
-static bool is_mounted_before(const struct manifest *manifest, size_t index)
-{
-    const char *name = manifest_mount(manifest, 0, index).volume;
-
-    for (size_t i = 0; i < index; i++) {
-        const char *other = manifest_mount(manifest, 0, i).volume;
-        if (name && other && strcmp(name, other) == 0)
-            return true;
-    }
-    return false;
-}
-
 /* What fly's one app mounts must be of a kind that fly can mount. */
 static bool can_fly_mount(const struct manifest *manifest)
 {
     for (size_t i = 0; i < manifest_n_mounts(manifest, 0); i++) {
-        if (!is_host_volume(manifest, manifest_mount(manifest, 0, i).volume) ||
-            is_mounted_before(manifest, i))
+        const char *name = manifest_mount(manifest, 0, i).volume;
+        size_t index = name ? manifest_find_volume(manifest, name) : MANIFEST_NONE;
+        const char *kind = index != MANIFEST_NONE ? manifest_volume(manifest, index).kind : NULL;
+        if (!kind || strcmp(kind, "host") != 0 || manifest_n_uses(manifest, name) > 1)
             return false;
     }
     return true;
