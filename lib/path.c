@@ -50,38 +50,34 @@ size_t path_depth(const char *path)
     return n;
 }
 
-size_t path_before(const char *path, const char *end)
+static char *rewrite(const char *path, bool resolves)
 {
-    size_t n_path = path_depth(path), n_end = path_depth(end), length;
-    const char *rest = path;
+    char *text = malloc(strlen(path) + 2);
+    const char *name;
+    size_t n = 0, length;
 
-    if (n_path < n_end)
-        return PATH_NONE;
-    for (size_t i = 0; i < n_path - n_end; i++)
-        path_component(&rest, &length);
-    return path_equals(rest, end) ? (size_t)(rest - path) : PATH_NONE;
+    if (!text)
+        return NULL;
+    while ((name = path_component(&path, &length))) {
+        if (resolves && length == 2 && memcmp(name, "..", 2) == 0) {
+            while (n > 0 && text[--n] != '/')
+                ;
+            continue;
+        }
+        text[n++] = '/';
+        memcpy(text + n, name, length);
+        n += length;
+    }
+    text[n] = '\0';
+    return text;
+}
+
+char *path_normal(const char *path)
+{
+    return rewrite(path, false);
 }
 
 char *path_clean(const char *path)
 {
-    char *clean = malloc(strlen(path) + 2);
-    const char *name;
-    size_t n = 0, length;
-
-    if (!clean)
-        return NULL;
-    while ((name = path_component(&path, &length))) {
-        if (length == 2 && memcmp(name, "..", 2) == 0) {
-            while (n > 0 && clean[--n] != '/')
-                ;
-            continue;
-        }
-        clean[n++] = '/';
-        memcpy(clean + n, name, length);
-        n += length;
-    }
-    if (n == 0)
-        clean[n++] = '/';
-    clean[n] = '\0';
-    return clean;
+    return rewrite(path, true);
 }

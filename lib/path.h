@@ -19,14 +19,13 @@ bool path_equals(const char *a, const char *b);
  * the same; NULL if it does not lie there. */
 const char *path_below(const char *path, const char *folder);
 
-/* Finds the components `end` at the end of `path`. Return: how much of `path` stands before them, 0
- * if that is the root; PATH_NONE if it ends otherwise. */
-#define PATH_NONE ((size_t)-1)
-size_t path_before(const char *path, const char *end);
-
 /* The number of components. */
 size_t path_depth(const char *path);
 
-/* Makes a path absolute and resolves "..", as Go's path.Clean("/" + path) does: "a//b/../c/" is
- * "/a/c". Return: to free(), or NULL without memory. */
+/* One form for all paths that are the same, so that they can be compared and joined as text: a
+ * slash and a name for each component, "/a/b", and "" for the root. Return: to free(), or NULL
+ * without memory. */
+char *path_normal(const char *path);
+
+/* The same with ".." resolved, as Go's path.Clean("/" + path) does: "a//b/../c/" is "/a/c". */
 char *path_clean(const char *path);

@@ -3,11 +3,11 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "lib/bounds.h"
 #include "lib/def.h"
-#include "lib/path.h"
 
 /* A member that is a string without a NUL in it; else NULL. */
 static const char *text(const json_t *object, const char *key)
@@ -147,15 +147,15 @@ static void read_resource(struct podspec_resource *resource, const json_t *resou
 /* The parts of a pod. Each takes an all-zero structure; what it holds when there is no memory left
  * is freed with the rest. */
 
+/* The kubelet makes a mount's path absolute (from 1.8 on), and nothing else of it. */
 static int copy_path(char **pathp, const json_t *object, const char *key)
 {
-    CLEANUP(freep) char *text = NULL;
+    const char *path = text(object, key);
 
-    int r = copy_text(&text, object, key, "");
-    if (r != 0)
-        return r;
-    *pathp = path_clean(text);
-    return *pathp ? 0 : -ENOMEM;
+    if (asprintf(pathp, "%s%s", path && path[0] == '/' ? "" : "/", path ? path : "") >= 0)
+        return 0;
+    *pathp = NULL;
+    return -ENOMEM;
 }
 
 static int read_mount(struct podspec_mount *mount, const json_t *json)

@@ -24,7 +24,7 @@ enum {
 
 struct podspec_mount {
     char *volume;  /* name of a volume of the pod */
-    char *path;    /* where the container sees it: absolute and clean, as the kubelet makes it */
+    char *path;    /* where the container sees it, as it is written, but absolute */
     char *subpath; /* "" if there is none */
     bool read_only;
 };

@@ -25,36 +25,6 @@
 
 #include "daemon/amend/volumes.h"
 
-void volume_names_deinit(struct volume_names *names)
-{
-    for (size_t i = 0; i < names->n; i++)
-        free(names->list[i]);
-    free(names->list);
-}
-
-bool volume_names_have(const struct volume_names *names, const char *name)
-{
-    for (size_t i = 0; i < names->n; i++) {
-        if (strcmp(names->list[i], name) == 0)
-            return true;
-    }
-    return false;
-}
-
-static int add_name(struct volume_names *names, const char *name)
-{
-    char **list = reallocarray(names->list, names->n + 1, sizeof(*list));
-
-    if (!list)
-        return -ENOMEM;
-    names->list = list;
-    list[names->n] = strdup(name);
-    if (!list[names->n])
-        return -ENOMEM;
-    names->n++;
-    return 0;
-}
-
 int volume_names_make(char **namep, const struct manifest *manifest, const char *name,
                       size_t *numberp)
 {
@@ -74,222 +44,288 @@ int volume_names_make(char **namep, const struct manifest *manifest, const char 
     }
 }
 
-static bool is_named(const struct manifest *manifest, size_t volume, const char *name)
-{
-    const char *found = manifest_volume(manifest, volume).name;
-
-    return found && strcmp(found, name) == 0;
-}
-
-/* The volumes that go by one name, as indices into the manifest. */
-struct family {
-    size_t *volumes;
-    size_t n;
-    size_t *ends; /* for each app: behind the last volume that it mounts and no other app does */
+/* A volume of the manifest. Its strings are borrowed. */
+struct member {
+    const char *name;
+    const char *source; /* "" if it has none */
+    size_t index;
+    bool read_only;
+    size_t alike; /* in its family, the first that is the same */
 };
 
-static void family_deinit(struct family *family)
+/* A mount point of an app. */
+struct point {
+    const char *name;
+    size_t app, index;
+    bool read_only;
+};
+
+/* All of them, sorted by name: those that go by one name stand together, in their order. */
+struct repair {
+    struct manifest *manifest;
+    struct member *members;
+    size_t n_members;
+    struct point *points;
+    size_t n_points;
+    size_t *ends; /* for each app: behind the last volume that it mounts and no other app does */
+    bool *copies; /* volumes to be removed, by index */
+};
+
+static void repair_deinit(struct repair *repair)
 {
-    free(family->volumes);
-    free(family->ends);
+    free(repair->members);
+    free(repair->points);
+    free(repair->ends);
+    free(repair->copies);
 }
 
-static int find_family(struct family *family, const struct manifest *manifest, const char *name)
+static int compare_members(const void *a, const void *b)
 {
-    size_t n = manifest_n_volumes(manifest);
+    const struct member *left = a, *right = b;
+    int order = strcmp(left->name, right->name);
 
-    family->volumes = calloc(n, sizeof(*family->volumes));
-    if (!family->volumes)
+    return order ? order : (left->index > right->index) - (left->index < right->index);
+}
+
+static int list_members(struct repair *repair)
+{
+    size_t n = manifest_n_volumes(repair->manifest);
+
+    repair->members = calloc(n + 1, sizeof(*repair->members));
+    repair->copies = calloc(n + 1, sizeof(*repair->copies));
+    if (!repair->members || !repair->copies)
         return -ENOMEM;
     for (size_t i = 0; i < n; i++) {
-        if (is_named(manifest, i, name))
-            family->volumes[family->n++] = i;
+        struct manifest_volume volume = manifest_volume(repair->manifest, i);
+        if (!volume.name)
+            continue;
+        repair->members[repair->n_members++] =
+            (struct member){.name = volume.name,
+                            .source = volume.source ? volume.source : "",
+                            .index = i,
+                            .read_only = volume.read_only};
+    }
+    qsort(repair->members, repair->n_members, sizeof(*repair->members), compare_members);
+    return 0;
+}
+
+static bool has_twins(const struct repair *repair)
+{
+    for (size_t i = 1; i < repair->n_members; i++) {
+        if (strcmp(repair->members[i - 1].name, repair->members[i].name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static int compare_points(const void *a, const void *b)
+{
+    const struct point *left = a, *right = b;
+    int order = strcmp(left->name, right->name);
+
+    if (order == 0)
+        order = (left->app > right->app) - (left->app < right->app);
+    return order ? order : (left->index > right->index) - (left->index < right->index);
+}
+
+static int list_points(struct repair *repair)
+{
+    const struct manifest *manifest = repair->manifest;
+    size_t n = 0;
+
+    for (size_t app = 0; app < manifest_n_apps(manifest); app++)
+        n += manifest_n_mounts(manifest, app);
+    repair->points = calloc(n + 1, sizeof(*repair->points));
+    if (!repair->points)
+        return -ENOMEM;
+    for (size_t app = 0; app < manifest_n_apps(manifest); app++) {
+        for (size_t i = 0; i < manifest_n_mounts(manifest, app); i++) {
+            struct manifest_mount mount = manifest_mount(manifest, app, i);
+            if (mount.volume)
+                repair->points[repair->n_points++] =
+                    (struct point){mount.volume, app, i, mount.read_only};
+        }
+    }
+    qsort(repair->points, repair->n_points, sizeof(*repair->points), compare_points);
+    return 0;
+}
+
+/* Return: the first mount point of that name, `*np` of them. */
+static struct point *points_of(const struct repair *repair, const char *name, size_t *np)
+{
+    size_t begin = 0, end = repair->n_points;
+
+    while (begin < end) {
+        size_t middle = begin + (end - begin) / 2;
+        if (strcmp(repair->points[middle].name, name) < 0)
+            begin = middle + 1;
+        else
+            end = middle;
+    }
+    while (end < repair->n_points && strcmp(repair->points[end].name, name) == 0)
+        end++;
+    *np = end - begin;
+    return &repair->points[begin];
+}
+
+static int find_ends(struct repair *repair)
+{
+    repair->ends = calloc(manifest_n_apps(repair->manifest) + 1, sizeof(*repair->ends));
+    if (!repair->ends)
+        return -ENOMEM;
+    for (size_t i = 0; i < repair->n_members; i++) {
+        const struct member *member = &repair->members[i];
+        size_t n;
+        const struct point *points = points_of(repair, member->name, &n);
+        if (n > 0 && points[0].app == points[n - 1].app &&
+            repair->ends[points[0].app] < member->index + 1)
+            repair->ends[points[0].app] = member->index + 1;
     }
     return 0;
 }
 
-/* The first of the family that is the same as its `member`. */
-static size_t first_alike(const struct family *family, const struct manifest *manifest,
-                          size_t member)
-{
-    size_t i = 0;
+/* The volumes that go by one name. */
+struct family {
+    struct member *members;
+    size_t n;
+};
 
-    while (!manifest_volumes_are_alike(manifest, family->volumes[i], family->volumes[member]))
-        i++;
-    return i;
+static void find_alike(const struct family *family, const struct manifest *manifest)
+{
+    for (size_t i = 0; i < family->n; i++) {
+        struct member *member = &family->members[i];
+        size_t first = 0;
+        while (first < i &&
+               (strcmp(family->members[first].source, member->source) != 0 ||
+                !manifest_volumes_are_alike(manifest, family->members[first].index, member->index)))
+            first++;
+        member->alike = first;
+    }
 }
 
-static int rename_family(const struct family *family, struct manifest *manifest, const char *name,
-                         struct volume_names *doubtful)
+static int add_name(json_t *names, const char *name)
+{
+    return json_object_set_new(names, name, json_true()) < 0 ? -ENOMEM : 0;
+}
+
+/* Those that are the same as one before them keep its name, for they are removed. */
+static int rename_family(const struct family *family, struct repair *repair, const char *name,
+                         json_t *doubtful)
 {
     int r = add_name(doubtful, name);
     size_t number = 2;
 
     for (size_t i = 1; r == 0 && i < family->n; i++) {
         CLEANUP(freep) char *made = NULL;
-        if (first_alike(family, manifest, i) < i)
+        size_t index = family->members[i].index;
+        repair->copies[index] = family->members[i].alike < i;
+        if (repair->copies[index])
             continue;
-        r = volume_names_make(&made, manifest, name, &number);
+        r = volume_names_make(&made, repair->manifest, name, &number);
         if (r == 0)
-            r = manifest_set_volume_name(manifest, family->volumes[i], made);
+            r = manifest_set_volume_name(repair->manifest, index, made);
         if (r == 0)
             r = add_name(doubtful, made);
     }
     return r;
 }
 
-static size_t n_points_of_app(const struct manifest *manifest, size_t app, const char *name)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < manifest_n_mounts(manifest, app); i++) {
-        const char *volume = manifest_mount(manifest, app, i).volume;
-        n += volume && strcmp(volume, name) == 0;
-    }
-    return n;
-}
-
-static size_t n_points(const struct manifest *manifest, const char *name)
-{
-    size_t n = 0;
-
-    for (size_t app = 0; app < manifest_n_apps(manifest); app++)
-        n += n_points_of_app(manifest, app, name);
-    return n;
-}
-
-/* Return: 0 if there is none. */
-static size_t end_of_app(const struct manifest *manifest, size_t app)
-{
-    for (size_t i = manifest_n_volumes(manifest); i-- > 0;) {
-        const char *name = manifest_volume(manifest, i).name;
-        size_t n = name ? n_points_of_app(manifest, app, name) : 0;
-        if (n > 0 && n == n_points(manifest, name))
-            return i + 1;
-    }
-    return 0;
-}
-
-static int find_ends(struct family *family, const struct manifest *manifest)
-{
-    size_t n = manifest_n_apps(manifest);
-
-    family->ends = calloc(n, sizeof(*family->ends));
-    for (size_t app = 0; family->ends && app < n; app++)
-        family->ends[app] = end_of_app(manifest, app);
-    return family->ends || n == 0 ? 0 : -ENOMEM;
-}
-
 /* The last of the family that was written for an app. Return: family->n if that cannot be told. */
-static size_t last_of_app(const struct family *family, size_t app)
+static size_t last_of_app(const struct family *family, const struct repair *repair, size_t app)
 {
-    size_t begin = app > 0 ? family->ends[app - 1] : 0;
-    size_t end = family->ends[app];
+    size_t begin = app > 0 ? repair->ends[app - 1] : 0;
+    size_t end = repair->ends[app];
 
     for (size_t i = family->n; i-- > 0;) {
-        if (family->volumes[i] >= begin && family->volumes[i] < end)
+        if (family->members[i].index >= begin && family->members[i].index < end)
             return i;
     }
     return family->n;
 }
 
-static bool fits(const struct family *family, const struct manifest *manifest, size_t member,
-                 bool read_only)
-{
-    return member < family->n &&
-           manifest_volume(manifest, family->volumes[member]).read_only == read_only;
-}
-
 /* Which of the family a mount point means. */
-static size_t guess(const struct family *family, const struct manifest *manifest, size_t app,
-                    bool read_only)
+static size_t guess(const struct family *family, const struct repair *repair,
+                    const struct point *point)
 {
-    size_t last = last_of_app(family, app);
+    size_t last = last_of_app(family, repair, point->app);
 
-    if (fits(family, manifest, last, read_only))
+    if (last < family->n && family->members[last].read_only == point->read_only)
         return last;
     for (size_t i = 0; i < family->n; i++) {
-        if (fits(family, manifest, i, read_only))
+        if (family->members[i].read_only == point->read_only)
             return i;
     }
     return 0;
 }
 
-static int share_out(struct family *family, struct manifest *manifest, const char *name)
-{
-    bool is_told = n_points(manifest, name) == family->n;
-    size_t number = 0;
-
-    if (!is_told && find_ends(family, manifest) < 0)
-        return -ENOMEM;
-    for (size_t app = 0; app < manifest_n_apps(manifest); app++) {
-        for (size_t i = 0; i < manifest_n_mounts(manifest, app); i++) {
-            struct manifest_mount mount = manifest_mount(manifest, app, i);
-            if (!mount.volume || strcmp(mount.volume, name) != 0)
-                continue;
-            size_t member = is_told ? number++ : guess(family, manifest, app, mount.read_only);
-            size_t picked = first_alike(family, manifest, member);
-            size_t index = family->volumes[picked];
-            if (!is_told && mount.read_only && !manifest_volume(manifest, index).read_only &&
-                manifest_set_volume_read_only(manifest, index, true) < 0)
-                return -ENOMEM;
-            if (picked == 0)
-                continue;
-            const char *volume = manifest_volume(manifest, index).name;
-            int r = manifest_set_mount_volume(manifest, app, i, volume);
-            if (r < 0)
-                return r;
-        }
-    }
-    return 0;
-}
-
-/* Those that still go by the first one's name are the same as one before them. */
-static int drop_copies(const struct family *family, struct manifest *manifest, const char *name)
-{
-    CLEANUP(freep) bool *copies = calloc(manifest_n_volumes(manifest), sizeof(*copies));
-
-    if (!copies)
-        return -ENOMEM;
-    for (size_t i = 1; i < family->n; i++)
-        copies[family->volumes[i]] = is_named(manifest, family->volumes[i], name);
-    return manifest_remove_volumes(manifest, copies);
-}
-
-static int repair(struct launch *launch, const char *borrowed, struct volume_names *doubtful)
-{
-    CLEANUP(family_deinit) struct family family = {0};
-    CLEANUP(freep) char *name = strdup(borrowed);
-
-    if (!name)
-        return -ENOMEM;
-    int r = find_family(&family, launch->manifest, name);
-    if (r == 0)
-        r = rename_family(&family, launch->manifest, name, doubtful);
-    if (r == 0)
-        r = share_out(&family, launch->manifest, name);
-    if (r == 0)
-        r = drop_copies(&family, launch->manifest, name);
-    if (r == 0)
-        r = launch_note(launch,
-                        "the name \"%s\" stood for %zu volumes; each that differs has its own now",
-                        name, family.n);
-    return r;
-}
-
-int volume_names_repair(struct launch *launch, struct volume_names *doubtful)
+static int share_out(const struct family *family, struct repair *repair, struct point *points,
+                     size_t n)
 {
     int r = 0;
 
-    /* The list becomes shorter on the way, but only behind `i`. */
-    for (size_t i = 0; r == 0 && i < manifest_n_volumes(launch->manifest); i++) {
-        const char *name = manifest_volume(launch->manifest, i).name;
-        size_t twin = i + 1;
-        while (name && twin < manifest_n_volumes(launch->manifest) &&
-               !is_named(launch->manifest, twin, name))
-            twin++;
-        if (name && twin < manifest_n_volumes(launch->manifest))
-            r = repair(launch, name, doubtful);
+    for (size_t i = 0; r == 0 && i < n; i++) {
+        struct point *point = &points[i];
+        size_t meant = n == family->n ? i : guess(family, repair, point);
+        struct member *member = &family->members[family->members[meant].alike];
+        if (n != family->n && point->read_only && !member->read_only) {
+            member->read_only = true;
+            r = manifest_set_volume_read_only(repair->manifest, member->index, true);
+        }
+        if (r < 0 || member == family->members)
+            continue;
+        /* The first volume's is the same text, and stays. */
+        point->name = family->members[0].name;
+        r = manifest_set_mount_volume(repair->manifest, point->app, point->index,
+                                      manifest_volume(repair->manifest, member->index).name);
     }
     return r;
+}
+
+static int repair_family(struct launch *launch, struct repair *repair, const struct family *family,
+                         json_t *doubtful)
+{
+    CLEANUP(freep) char *name = strdup(family->members[0].name);
+    size_t n;
+
+    if (!name)
+        return -ENOMEM;
+    struct point *points = points_of(repair, name, &n);
+    find_alike(family, repair->manifest);
+    int r = rename_family(family, repair, name, doubtful);
+    if (r == 0)
+        r = share_out(family, repair, points, n);
+    return r < 0 ? r
+                 : launch_note(launch,
+                               "the name \"%s\" stood for %zu volumes; each that differs has its "
+                               "own now",
+                               name, family->n);
+}
+
+static int repair_families(struct launch *launch, struct repair *repair, json_t *doubtful)
+{
+    int r = 0;
+
+    for (size_t i = 0, n; r == 0 && i < repair->n_members; i += n) {
+        struct family family = {.members = &repair->members[i]};
+        for (n = 1; i + n < repair->n_members &&
+                    strcmp(family.members[0].name, family.members[n].name) == 0;)
+            n++;
+        family.n = n;
+        if (n > 1)
+            r = repair_family(launch, repair, &family, doubtful);
+    }
+    return r == 0 ? manifest_remove_volumes(repair->manifest, repair->copies) : r;
+}
+
+int volume_names_repair(struct launch *launch, json_t *doubtful)
+{
+    CLEANUP(repair_deinit) struct repair repair = {.manifest = launch->manifest};
+
+    int r = list_members(&repair);
+    if (r < 0 || !has_twins(&repair))
+        return r;
+    r = list_points(&repair);
+    if (r == 0)
+        r = find_ends(&repair);
+    return r == 0 ? repair_families(launch, &repair, doubtful) : r;
 }

@@ -7,12 +7,15 @@
  *   kubelet 1.9   the one that the mount point at the mount's path names, by a UUID
  *   kubelet 1.3   those with the name that the spec has for it, of which the mount means one
  *
- * In the second case a root can be guessed wrong (of /r/a/x and /r/x the subPaths a/x and x give
- * /r, but so does x of /r/a/x give /r/a). So the one is taken that explains most of the volume's
- * mounts, the one that the spec itself tells first.
+ * In the second case one source alone tells little: of /r/a/x and /r/x the subPaths a/x and x give
+ * /r, but so does x of /r/a/x give /r/a. Yet the kubelet has written one for each mount, and all of
+ * them begin with the root; so the longest source is that of the longest subPath, and what it has
+ * before that is the root. Of several that are as long it is the last in the order of their text,
+ * which is that of the subPaths, too.
  *
- * What the manifest knows nothing of is in the kubelet's folder for the pod's volumes of its type,
- * or it is refused.
+ * Where the spec says itself where the volume is, and the manifest has it, that is taken. What the
+ * manifest knows nothing of is in the kubelet's folder for the pod's volumes of its type, or it is
+ * refused.
  *
  * The manifest comes from the kubelet by root's own hands, the pod spec from a port that anyone may
  * hold while the kubelet does not. So the spec explains and only the manifest grants: what is
@@ -45,9 +48,7 @@ const struct podspec_mount *spec_mounts_next(struct spec_mounts *mounts)
 
 bool subpath_is_part(const char *subpath)
 {
-    size_t length;
-
-    return path_component(&subpath, &length) != NULL;
+    return path_depth(subpath) > 0;
 }
 
 static bool has_dot_dot(const char *path)
@@ -74,250 +75,243 @@ bool source_is_kubelets_subpath(const struct launch *launch, const char *source,
     return rest && subpath_is_part(rest) && !has_dot_dot(rest) && !has_dot_dot(mount->subpath);
 }
 
-/* A volume of the manifest that has a name. */
-struct entry {
-    const char *name;
-    const char *source; /* NULL if it has none */
-    size_t index;
-};
-
-/* A mount of the spec, with what the manifest has for it. */
-struct wanted {
-    const struct podspec_mount *mount;
-    const struct entry **meant; /* what it can mean, by source */
-    size_t n_meant;
-    bool is_kubelets; /* one of them says nothing of the root, and asks for none */
-    bool needs_root;
-};
-
-/* All of them, looked up once: the search goes over them again and again. */
-struct search {
-    const struct launch *launch;
-    struct entry *entries; /* by source */
-    size_t n_entries;
-    struct wanted *list;
+/* The volumes of the manifest, by index. */
+struct volumes {
+    char **sources; /* in the form of path_normal(); NULL: it has none */
+    bool *has_twin; /* another one has its name */
     size_t n;
 };
 
-static void search_deinit(struct search *search)
+static void volumes_deinit(struct volumes *volumes)
 {
-    for (size_t i = 0; i < search->n; i++)
-        free(search->list[i].meant);
-    free(search->list);
-    free(search->entries);
+    for (size_t i = 0; volumes->sources && i < volumes->n; i++)
+        free(volumes->sources[i]);
+    free(volumes->sources);
+    free(volumes->has_twin);
 }
 
-/* The order of paths by their components. */
-static int compare(const char *root, const char *part, const char *path)
+static int read_volume(struct volumes *volumes, const struct manifest *manifest, size_t index)
 {
-    const char *a, *b;
-    size_t a_length, b_length;
+    struct manifest_volume volume = manifest_volume(manifest, index);
+    size_t first = volume.name ? manifest_find_volume(manifest, volume.name) : index;
 
-    do {
-        a = path_component(&root, &a_length);
-        if (!a)
-            a = path_component(&part, &a_length);
-        b = path_component(&path, &b_length);
-        if (!a || !b)
-            return (a != NULL) - (b != NULL);
-        int order = memcmp(a, b, a_length < b_length ? a_length : b_length);
-        if (order != 0)
-            return order;
-    } while (a_length == b_length);
-    return a_length < b_length ? -1 : 1;
+    if (first != index)
+        volumes->has_twin[index] = volumes->has_twin[first] = true;
+    volumes->sources[index] = volume.source ? path_normal(volume.source) : NULL;
+    return volume.source && !volumes->sources[index] ? -ENOMEM : 0;
 }
 
-static int compare_entries(const void *a, const void *b)
+static int read_volumes(struct volumes *volumes, const struct manifest *manifest)
 {
-    const struct entry *left = a, *right = b;
+    size_t n = volumes->n = manifest_n_volumes(manifest);
+    int r = 0;
 
-    int order = compare(left->source ? left->source : "", "", right->source ? right->source : "");
-    if (order != 0)
-        return order;
-    return (left->index > right->index) - (left->index < right->index);
-}
-
-static int list_entries(struct search *search)
-{
-    size_t n = manifest_n_volumes(search->launch->manifest);
-
-    search->entries = calloc(n + 1, sizeof(*search->entries));
-    if (!search->entries)
+    volumes->sources = calloc(n + 1, sizeof(*volumes->sources));
+    volumes->has_twin = calloc(n + 1, sizeof(*volumes->has_twin));
+    if (!volumes->sources || !volumes->has_twin)
         return -ENOMEM;
-    for (size_t i = 0; i < n; i++) {
-        struct manifest_volume volume = manifest_volume(search->launch->manifest, i);
-        if (volume.name)
-            search->entries[search->n_entries++] = (struct entry){volume.name, volume.source, i};
-    }
-    qsort(search->entries, search->n_entries, sizeof(*search->entries), compare_entries);
-    return 0;
+    for (size_t i = 0; r == 0 && i < n; i++)
+        r = read_volume(volumes, manifest, i);
+    return r;
 }
 
-/* The volumes that the mount points at a path name. */
-struct points {
-    const char **names;
-    size_t n;
-};
+/* Grants. */
 
-static void points_deinit(struct points *points)
+static int compare_grants(const void *a, const void *b)
 {
-    free(points->names);
+    const struct volume_grant *left = a, *right = b;
+    int order = strcmp(left->source, right->source);
+
+    return order ? order : left->read_only - right->read_only;
 }
 
-static int find_points(struct points *points, const struct manifest *manifest, size_t app,
-                       const char *path)
+/* The room itself changes sources; what counts is what came. */
+static int keep_grants(struct volume_roots *roots, const struct launch *launch,
+                       const struct volumes *volumes)
 {
-    size_t n = manifest_n_mounts(manifest, app);
-
-    points->names = calloc(n + 1, sizeof(*points->names));
-    if (!points->names)
+    roots->grants = calloc(volumes->n + 1, sizeof(*roots->grants));
+    if (!roots->grants)
         return -ENOMEM;
-    for (size_t i = 0; i < n; i++) {
-        struct manifest_mount point = manifest_mount(manifest, app, i);
-        if (point.volume && point.path && path_equals(point.path, path))
-            points->names[points->n++] = point.volume;
-    }
-    return 0;
-}
-
-static bool points_have(const struct points *points, const char *name)
-{
-    for (size_t i = 0; i < points->n; i++) {
-        if (strcmp(points->names[i], name) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* What a mount can mean, and whether the manifest tells it for certain. */
-static int resolve(struct wanted *wanted, const struct search *search, size_t app)
-{
-    CLEANUP(points_deinit) struct points points = {0};
-    const struct podspec_mount *mount = wanted->mount;
-    size_t n_told = 0;
-
-    int r = find_points(&points, search->launch->manifest, app, mount->path);
-    if (r < 0)
-        return r;
-    wanted->meant = calloc(search->n_entries + 1, sizeof(*wanted->meant));
-    if (!wanted->meant)
-        return -ENOMEM;
-    for (size_t i = 0; i < search->n_entries; i++) {
-        const struct entry *entry = &search->entries[i];
-        bool is_told = points_have(&points, entry->name);
-        n_told += is_told;
-        if (!entry->source || (!is_told && strcmp(entry->name, mount->volume) != 0))
+    for (size_t i = 0; i < volumes->n; i++) {
+        struct manifest_volume volume = manifest_volume(launch->manifest, i);
+        if (!volumes->sources[i] || !volume.kind || strcmp(volume.kind, "host") != 0)
             continue;
-        wanted->meant[wanted->n_meant++] = entry;
-        if (source_is_kubelets_subpath(search->launch, entry->source, mount))
-            wanted->is_kubelets = true;
+        char *source = strdup(volumes->sources[i]);
+        if (!source)
+            return -ENOMEM;
+        roots->grants[roots->n_grants++] = (struct volume_grant){source, volume.read_only};
     }
-    wanted->needs_root = points.n != 1 || n_told != 1 || subpath_is_part(mount->subpath);
+    qsort(roots->grants, roots->n_grants, sizeof(*roots->grants), compare_grants);
     return 0;
 }
 
-static int list_wanted(struct search *search)
+/* Return: what grants that source, as writable as any does; NULL. */
+static const struct volume_grant *find_grant(const struct volume_roots *roots, const char *source)
 {
-    struct spec_mounts mounts = {.launch = search->launch};
-    const struct podspec_mount *mount;
+    size_t begin = 0, end = roots->n_grants;
+
+    while (begin < end) {
+        size_t middle = begin + (end - begin) / 2;
+        if (strcmp(roots->grants[middle].source, source) < 0)
+            begin = middle + 1;
+        else
+            end = middle;
+    }
+    return end < roots->n_grants && strcmp(roots->grants[end].source, source) == 0
+               ? &roots->grants[end]
+               : NULL;
+}
+
+/* Return: root and part as one, in the form of path_normal(), to free(); NULL without memory. */
+static char *join(const char *root, const char *part)
+{
+    CLEANUP(freep) char *text = NULL;
+
+    if (asprintf(&text, "%s/%s", root, part) < 0) {
+        text = NULL;
+        return NULL;
+    }
+    return path_normal(text);
+}
+
+/* The search. */
+
+static struct volume_root *known(const struct volume_roots *roots, const char *volume)
+{
+    for (size_t i = 0; i < roots->n; i++) {
+        if (strcmp(roots->list[i].volume, volume) == 0)
+            return &roots->list[i];
+    }
+    return NULL;
+}
+
+/* The order in which the last one is taken. */
+static bool comes_later(const char *path, const char *than)
+{
+    if (!than || strlen(path) != strlen(than))
+        return !than || strlen(path) > strlen(than);
+    return strcmp(path, than) > 0;
+}
+
+/* An app whose mount points tell of the mounts of its container. */
+struct hearing {
+    const struct launch *launch;
+    const struct volumes *volumes;
+    size_t app;
+    struct mount_points points;
+};
+
+static void hearing_deinit(struct hearing *hearing)
+{
+    mount_points_deinit(&hearing->points);
+}
+
+static const char *name_of(const struct hearing *hearing, const struct mount_point *point)
+{
+    const char *name = manifest_mount(hearing->launch->manifest, hearing->app, point->index).volume;
+
+    return name ? name : "";
+}
+
+/* Of the mount points at a mount's path, one that has the name of its volume is that of kubelet
+ * 1.3, and one with the name of another volume of the spec is an image's. */
+static bool is_heard(const struct hearing *hearing, const struct podspec_mount *mount,
+                     const struct mount_point *list, size_t n, size_t index)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(name_of(hearing, &list[i]), mount->volume) == 0)
+            return strcmp(name_of(hearing, &list[index]), mount->volume) == 0;
+    }
+    return !podspec_volume(hearing->launch->spec, name_of(hearing, &list[index]));
+}
+
+/* What they tell of it. */
+struct told {
+    size_t n;         /* volumes */
+    bool is_kubelets; /* one of them says nothing of the root, and asks for none */
+};
+
+static struct told hear_points(const struct hearing *hearing, struct volume_root *root,
+                               const struct podspec_mount *mount)
+{
+    const struct volumes *volumes = hearing->volumes;
+    struct told told = {0};
+    size_t n;
+
+    const struct mount_point *list = mount_points_at(&hearing->points, mount->path, &n);
+    for (size_t i = 0; i < n; i++) {
+        size_t index = manifest_find_volume(hearing->launch->manifest, name_of(hearing, &list[i]));
+        if (index == MANIFEST_NONE || !is_heard(hearing, mount, list, n, i))
+            continue;
+        const char *source = volumes->sources[index];
+        told.n += volumes->has_twin[index] || n > 1 ? 2 : 1;
+        if (source && source_is_kubelets_subpath(hearing->launch, source, mount))
+            told.is_kubelets = true;
+        else if (source && comes_later(source, root->source))
+            root->source = source;
+    }
+    return told;
+}
+
+static int hear_mount(const struct hearing *hearing, struct volume_root *root,
+                      const struct podspec_mount *mount)
+{
+    CLEANUP(freep) char *subpath = path_normal(mount->subpath);
+
+    if (!subpath)
+        return -ENOMEM;
+    struct told told = hear_points(hearing, root, mount);
+    if (told.n != 1 || (subpath[0] != '\0' && !told.is_kubelets))
+        root->is_needed = true;
+    if (told.is_kubelets || !comes_later(subpath, root->subpath))
+        return 0;
+    free(root->subpath);
+    root->subpath = subpath;
+    subpath = NULL;
+    return 0;
+}
+
+static int hear_app(struct volume_roots *roots, const struct launch *launch,
+                    const struct volumes *volumes, size_t app)
+{
+    CLEANUP(hearing_deinit)
+    struct hearing hearing = {.launch = launch, .volumes = volumes, .app = app};
+    const char *name = manifest_app(launch->manifest, app).container;
+    const struct podspec_container *container = name ? podspec_container(launch->spec, name) : NULL;
+
+    int r = mount_points_read(&hearing.points, launch->manifest, app);
+    for (size_t i = 0; r == 0 && container && i < container->n_mounts; i++) {
+        const struct podspec_mount *mount = &container->mounts[i];
+        struct volume_root *root = known(roots, mount->volume);
+        if (!root) {
+            root = &roots->list[roots->n++];
+            root->volume = mount->volume;
+        }
+        r = hear_mount(&hearing, root, mount);
+    }
+    return r;
+}
+
+/* What the manifest tells of each volume of the spec, by its mount points and by its name. */
+static int hear_all(struct volume_roots *roots, const struct launch *launch,
+                    const struct volumes *volumes)
+{
+    struct spec_mounts mounts = {.launch = launch};
     size_t n = 0;
     int r = 0;
 
     while (spec_mounts_next(&mounts))
         n++;
-    search->list = calloc(n + 1, sizeof(*search->list));
-    if (!search->list)
+    roots->list = calloc(n + 1, sizeof(*roots->list));
+    if (!roots->list)
         return -ENOMEM;
-    mounts = (struct spec_mounts){.launch = search->launch};
-    while (r == 0 && (mount = spec_mounts_next(&mounts))) {
-        struct wanted *wanted = &search->list[search->n++];
-        wanted->mount = mount;
-        r = resolve(wanted, search, mounts.app);
-    }
-    return r;
-}
-
-static bool explains(const char *root, const struct wanted *wanted)
-{
-    size_t begin = 0, end = wanted->n_meant;
-
-    if (wanted->is_kubelets)
-        return true;
-    while (begin < end) {
-        size_t middle = begin + (end - begin) / 2;
-        int order = compare(root, wanted->mount->subpath, wanted->meant[middle]->source);
-        if (order == 0)
-            return true;
-        if (order < 0)
-            end = middle;
-        else
-            begin = middle + 1;
-    }
-    return false;
-}
-
-/* The volume's mounts that a root explains. */
-static size_t n_explained(const char *root, const struct search *search, const char *volume)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < search->n; i++)
-        n += strcmp(search->list[i].mount->volume, volume) == 0 && explains(root, &search->list[i]);
-    return n;
-}
-
-struct best {
-    char *root;
-    size_t n_explained;
-    size_t turn; /* of those that explain as many, the first is taken: 0 is the spec's */
-};
-
-/* Consumes `root`. */
-static void consider(struct best *best, char *root, const struct search *search, const char *volume,
-                     size_t turn)
-{
-    size_t n = n_explained(root, search, volume);
-
-    if (n < best->n_explained || n == 0 || (n == best->n_explained && turn >= best->turn)) {
-        free(root);
-        return;
-    }
-    free(best->root);
-    *best = (struct best){root, n, turn};
-}
-
-/* The roots that one mount allows; *anyp is set if there are any. Return: 0 or -ENOMEM. */
-static int consider_mount(struct best *best, const struct search *search,
-                          const struct wanted *wanted, bool *anyp)
-{
-    const struct podspec_mount *mount = wanted->mount;
-
-    for (size_t i = 0; i < wanted->n_meant; i++) {
-        const char *source = wanted->meant[i]->source;
-        if ((i > 0 && compare(source, "", wanted->meant[i - 1]->source) == 0) ||
-            source_is_kubelets_subpath(search->launch, source, mount))
-            continue;
-        size_t length = path_before(source, mount->subpath);
-        if (length == PATH_NONE)
-            continue;
-        char *root = length > 0 ? strndup(source, length) : strdup("/");
-        if (!root)
-            return -ENOMEM;
-        *anyp = true;
-        consider(best, root, search, mount->volume, wanted->meant[i]->index + 1);
-    }
-    return 0;
-}
-
-static int find_in_manifest(struct best *best, const struct search *search, const char *volume)
-{
-    bool any = false;
-    int r = 0;
-
-    /* All of a volume's mounts have the same root: the first that allows any will do. */
-    for (size_t i = 0; r == 0 && !any && i < search->n; i++) {
-        if (strcmp(search->list[i].mount->volume, volume) == 0)
-            r = consider_mount(best, search, &search->list[i], &any);
+    for (size_t app = 0; r == 0 && app < manifest_n_apps(launch->manifest); app++)
+        r = hear_app(roots, launch, volumes, app);
+    for (size_t i = 0; r == 0 && i < volumes->n; i++) {
+        const char *name = manifest_volume(launch->manifest, i).name;
+        struct volume_root *root = name ? known(roots, name) : NULL;
+        if (root && volumes->sources[i] && comes_later(volumes->sources[i], root->source))
+            root->source = volumes->sources[i];
     }
     return r;
 }
@@ -335,34 +329,49 @@ static bool is_component(const char *name)
            strcmp(name, "..") != 0;
 }
 
-/* The kubelet's folder for a volume of the pod. Return: 0, and a string to free() or NULL; -ENOMEM.
- */
-static int find_pods_own(char **pathp, const struct launch *launch, const char *name)
+/* Where the spec says that the volume is: its host path, or the kubelet's folder for a volume of
+ * the pod. Return: 0, and a string to free() or NULL; -ENOMEM. */
+static int find_in_spec(char **pathp, const struct launch *launch, const char *name)
 {
     const struct podspec_volume *volume = podspec_volume(launch->spec, name);
     const char *plugin =
         volume && volume->type < N_ELEMENTS(plugins) ? plugins[volume->type] : NULL;
 
     *pathp = NULL;
+    if (volume && volume->host_path) {
+        *pathp = strdup(volume->host_path);
+        return *pathp ? 0 : -ENOMEM;
+    }
     if (!plugin || !is_component(name))
         return 0;
     if (asprintf(pathp, "%s/pods/%s/volumes/kubernetes.io~%s/%s", launch->config->kubelet.root_dir,
-                 launch->identity.uid, plugin, name) < 0) {
-        *pathp = NULL;
-        return -ENOMEM;
-    }
-    return 0;
+                 launch->identity.uid, plugin, name) >= 0)
+        return 0;
+    *pathp = NULL;
+    return -ENOMEM;
 }
 
-/* What the spec says first, before anything explains more. Return: as find_pods_own(). */
-static int find_in_spec(char **pathp, const struct launch *launch, const char *name)
+/* What stands before the subPath in the source, if that is its end. Return: as find_in_spec(). */
+static int find_in_manifest(char **pathp, const struct volume_root *root)
 {
-    const struct podspec_volume *volume = podspec_volume(launch->spec, name);
+    size_t length = root->source ? strlen(root->source) : 0;
+    size_t n = root->subpath ? strlen(root->subpath) : 0;
 
-    if (!volume || !volume->host_path)
-        return find_pods_own(pathp, launch, name);
-    *pathp = strdup(volume->host_path);
+    *pathp = NULL;
+    if (!root->source || length < n || strcmp(root->source + length - n, root->subpath) != 0)
+        return 0;
+    *pathp = length > n ? strndup(root->source, length - n) : strdup("/");
     return *pathp ? 0 : -ENOMEM;
+}
+
+/* Return: 0 and whether the manifest has what the root makes of that subPath; -ENOMEM. */
+static int is_granted(const struct volume_roots *roots, const char *path,
+                      const struct volume_root *root, bool *grantedp)
+{
+    CLEANUP(freep) char *source = join(path, root->subpath ? root->subpath : "");
+
+    *grantedp = source && find_grant(roots, source);
+    return source ? 0 : -ENOMEM;
 }
 
 /* Whether a folder of the pod's own is there, of which the manifest knows nothing. Return: 0,
@@ -376,22 +385,36 @@ static int check_pods_own(const char *path, const struct launch *launch)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode) ? 0 : -ENOENT;
 }
 
-static int find_root(struct volume_root *root, const struct search *search)
+static bool is_pods_own(const struct launch *launch, const struct volume_root *root)
 {
-    CLEANUP(freep) char *own = NULL;
-    const struct launch *launch = search->launch;
-    struct best best = {0};
+    const struct podspec_volume *volume = podspec_volume(launch->spec, root->volume);
 
-    int r = find_in_spec(&best.root, launch, root->volume);
-    if (r == 0)
-        r = find_pods_own(&own, launch, root->volume);
-    if (r == 0 && best.root)
-        best.n_explained = n_explained(best.root, search, root->volume);
-    if (r == 0)
-        r = find_in_manifest(&best, search, root->volume);
-    root->path = best.root;
-    root->is_pods_own = root->path && own && path_equals(root->path, own);
-    if (r == 0 && root->is_pods_own && best.n_explained == 0)
+    return root->path && volume && !volume->host_path;
+}
+
+static int find_root(struct volume_root *root, const struct volume_roots *roots,
+                     const struct launch *launch)
+{
+    bool is_told = false;
+
+    int r = find_in_spec(&root->path, launch, root->volume);
+    if (r == 0 && root->path)
+        r = is_granted(roots, root->path, root, &is_told);
+    if (r < 0)
+        return r;
+    root->is_pods_own = is_pods_own(launch, root);
+    if (is_told)
+        return 0;
+    CLEANUP(freep) char *path = NULL;
+    r = find_in_manifest(&path, root);
+    if (r == 0 && path) {
+        free(root->path);
+        root->path = path;
+        path = NULL;
+        root->is_pods_own = false;
+        return 0;
+    }
+    if (r == 0 && root->is_pods_own)
         r = check_pods_own(root->path, launch);
     if (r != -ENOENT)
         return r;
@@ -400,85 +423,48 @@ static int find_root(struct volume_root *root, const struct search *search)
     return 0;
 }
 
-/* The room itself changes sources; what counts is what came. */
-static int keep_grants(struct volume_roots *roots, const struct launch *launch)
-{
-    size_t n = manifest_n_volumes(launch->manifest);
-
-    roots->grants = calloc(n + 1, sizeof(*roots->grants));
-    if (!roots->grants)
-        return -ENOMEM;
-    for (size_t i = 0; i < n; i++) {
-        struct manifest_volume volume = manifest_volume(launch->manifest, i);
-        if (!volume.source || !volume.kind || strcmp(volume.kind, "host") != 0)
-            continue;
-        char *source = strdup(volume.source);
-        if (!source)
-            return -ENOMEM;
-        roots->grants[roots->n_grants++] = (struct volume_grant){source, volume.read_only};
-    }
-    return 0;
-}
-
-static const struct volume_root *known(const struct volume_roots *roots, const char *volume)
-{
-    for (size_t i = 0; i < roots->n; i++) {
-        if (strcmp(roots->list[i].volume, volume) == 0)
-            return &roots->list[i];
-    }
-    return NULL;
-}
-
 int volume_roots_find(struct volume_roots *roots, const struct launch *launch)
 {
-    CLEANUP(search_deinit) struct search search = {.launch = launch};
+    CLEANUP(volumes_deinit) struct volumes volumes = {0};
 
-    int r = keep_grants(roots, launch);
+    int r = read_volumes(&volumes, launch->manifest);
     if (r == 0)
-        r = list_entries(&search);
+        r = keep_grants(roots, launch, &volumes);
     if (r == 0)
-        r = list_wanted(&search);
-    if (r == 0) {
-        roots->list = calloc(search.n + 1, sizeof(*roots->list));
-        r = roots->list ? 0 : -ENOMEM;
-    }
-    for (size_t i = 0; r == 0 && i < search.n; i++) {
-        const char *volume = search.list[i].mount->volume;
-        if (!search.list[i].needs_root || known(roots, volume))
-            continue;
-        struct volume_root *root = &roots->list[roots->n++];
-        *root = (struct volume_root){.volume = volume};
-        r = find_root(root, &search);
+        r = hear_all(roots, launch, &volumes);
+    for (size_t i = 0; r == 0 && i < roots->n; i++) {
+        if (roots->list[i].is_needed)
+            r = find_root(&roots->list[i], roots, launch);
+        roots->list[i].source = NULL;
     }
     return r;
 }
 
 void volume_roots_deinit(struct volume_roots *roots)
 {
-    for (size_t i = 0; i < roots->n; i++)
+    for (size_t i = 0; i < roots->n; i++) {
         free(roots->list[i].path);
+        free(roots->list[i].subpath);
+    }
     free(roots->list);
     for (size_t i = 0; i < roots->n_grants; i++)
         free(roots->grants[i].source);
     free(roots->grants);
 }
 
-const char *volume_roots_get(const struct volume_roots *roots, const struct podspec_mount *mount,
-                             bool *read_onlyp)
+int volume_roots_get(const struct volume_roots *roots, const struct podspec_mount *mount,
+                     struct volume_place *place)
 {
     const struct volume_root *root = known(roots, mount->volume);
-    bool is_granted = false, is_writable = false;
 
+    *place = (struct volume_place){0};
     if (!root || !root->path)
-        return NULL;
-    for (size_t i = 0; i < roots->n_grants && !is_writable; i++) {
-        const char *part = path_below(roots->grants[i].source, root->path);
-        if (!part || !path_equals(part, mount->subpath))
-            continue;
-        is_granted = true;
-        is_writable = !roots->grants[i].read_only;
-    }
-    if (is_granted && !is_writable)
-        *read_onlyp = true;
-    return is_granted || root->is_pods_own ? root->path : NULL;
+        return 0;
+    place->source = join(root->path, mount->subpath);
+    if (!place->source)
+        return -ENOMEM;
+    const struct volume_grant *grant = find_grant(roots, place->source);
+    place->read_only = grant && grant->read_only;
+    place->root = grant || root->is_pods_own ? root->path : NULL;
+    return 0;
 }

@@ -298,6 +298,25 @@ static void a_path_that_only_looks_good_is_refused(void **state)
     assert_true(is_clean());
 }
 
+/* The kubelet mounts it as it is written, and so does rkt. */
+static void the_path_in_the_app_is_no_way_round(void **state)
+{
+    static const struct part parts[] = {{"/x/../data", "good", false}, {NULL}};
+    CLEANUP(json_decrefp)
+    json_t *manifest = make_pod("dots", "/srv/v", parts, "grep -q inside /data/file");
+
+    (void)state;
+    make_folders("/srv/v/good");
+    make_folders("/srv/outside");
+    write_text("/srv/v/good/file", "inside\n");
+    write_text("/srv/outside/file", "outside\n");
+    CLEANUP(freep) char *uuid = prepare(manifest);
+    /* as another container could */
+    assert_int_equal(rename("/srv/v/good", "/srv/v/was"), 0);
+    assert_int_equal(symlink("/srv/outside", "/srv/v/good"), 0);
+    assert_int_equal(finish(rkt_run(uuid)), 0);
+}
+
 /* A list that is too long to be looked at must not pass for one without subPaths. */
 static void more_mounts_than_gantry_takes_are_refused(void **state)
 {
@@ -555,6 +574,7 @@ int main(void)
         TEST(under_fly_too),
         TEST(what_leads_out_is_refused_and_leaves_nothing),
         TEST(a_path_that_only_looks_good_is_refused),
+        TEST(the_path_in_the_app_is_no_way_round),
         TEST(more_mounts_than_gantry_takes_are_refused),
         TEST(a_failed_prepare_leaves_nothing),
         TEST(a_pod_that_never_ran_takes_its_mounts_along),

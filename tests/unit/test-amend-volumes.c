@@ -16,7 +16,7 @@ static void good_manifests_are_left_alone(void **state)
     (void)state;
     LAUNCH(points, volumes);
     is_untouched(launch);
-    tell(launch, "a: d /data/, k /data/sub ro sub=. | b: d /data | z: d /data",
+    tell(launch, "a: d /data, k /data/sub ro sub=. | b: d //data/ | z: d /data",
          "d hostPath=/srv/x, k emptyDir");
     is_untouched(launch);
     becomes(launch, points, volumes);
@@ -53,7 +53,7 @@ static void a_lost_mount_is_restored(void **state)
     LAUNCH("a: v /two ro", "v /r, v /r ro");
     tell(launch, "a: v /one, v /two ro", "v emptyDir");
     assert_int_equal(amend_volumes(launch), 0);
-    becomes(launch, "a: v-2 /two ro, v /one", "v /r, v-2 /r ro");
+    becomes(launch, "a: v-2 /two ro, v-3 /one", "v-2 /r ro, v-3 /r");
     assert_int_equal(launch->notes.n, 2);
     assert_string_equal(launch->notes.list[1].text,
                         "container \"a\": /one was missing, volume \"v\"");
@@ -75,10 +75,10 @@ static void a_lost_subpath_is_restored(void **state)
     LAUNCH("a: v /two", "v /r/x, v /r/y");
     tell(launch, "a: v /one sub=x, v /two sub=y", "v emptyDir");
     assert_int_equal(amend_volumes(launch), 0);
-    becomes(launch, "a: v /two, v-3 /one", "v /r, v-3 /r");
+    becomes(launch, "a: v-2 /two, v-3 /one", "v-2 /r, v-3 /r");
     assert_int_equal(launch->n_subpaths, 2);
     is_for_part(launch, 0, "v-3", "x");
-    is_for_part(launch, 1, "v", "y");
+    is_for_part(launch, 1, "v-2", "y");
 }
 
 static void parts_and_wholes_do_not_meet(void **state)
@@ -87,8 +87,8 @@ static void parts_and_wholes_do_not_meet(void **state)
     LAUNCH("a: v /p | b: v /p | c: v /p", "v /r/x, v /r, v /r/x, v /r ro");
     tell(launch, "a: v /p sub=x | b: v /p, v /q ro | c: v /p sub=x/", "v emptyDir");
     assert_int_equal(amend_volumes(launch), 0);
-    becomes(launch, "a: v-4 /p | b: v-2 /p, v-3 /q ro | c: v /p",
-            "v /r, v-2 /r, v-3 /r ro, v-4 /r");
+    becomes(launch, "a: v-4 /p | b: v-5 /p, v-6 /q ro | c: v /p",
+            "v /r, v-4 /r, v-5 /r, v-6 /r ro");
     assert_int_equal(launch->n_subpaths, 2);
     is_for_part(launch, 0, "v-4", "x");
     is_for_part(launch, 1, "v", "x/");
@@ -107,16 +107,27 @@ static void a_part_is_nobodys_whole(void **state)
 static void a_part_is_as_writable_as_spec_and_manifest_say(void **state)
 {
     (void)state;
-    LAUNCH("a: v /p", "v /r/x ro, v /r/y ro");
-    tell(launch, "a: v /p sub=x", "v emptyDir");
+    LAUNCH("a: v /q", "v /r/x ro, v /r/y ro");
+    tell(launch, "a: v /p sub=x, v /q sub=y", "v emptyDir");
     assert_int_equal(amend_volumes(launch), 0);
-    becomes(launch, "a: v /p ro", "v /r ro");
+    becomes(launch, "a: v /q ro, v-3 /p ro", "v /r ro, v-3 /r ro");
 
     CLEANUP(launch_freep)
-    struct launch *again = launch_of(config, "a: v /p", "v /r/x ro, v /r/y ro, v /r/x");
-    tell(again, "a: v /p sub=x", "v emptyDir");
+    struct launch *again = launch_of(config, "a: v /q", "v /r/x ro, v /r/y ro, v /r/x");
+    tell(again, "a: v /p sub=x, v /q ro sub=y", "v emptyDir");
     assert_int_equal(amend_volumes(again), 0);
-    becomes(again, "a: v-3 /p", "v-3 /r");
+    becomes(again, "a: v-5 /q ro, v-4 /p", "v-4 /r, v-5 /r ro");
+}
+
+/* stage1-fly heeds the volume's readOnly only. */
+static void a_part_that_is_read_only_is_so_in_both_places(void **state)
+{
+    (void)state;
+    LAUNCH("a: u1 /p", "u1 /r/x");
+    tell(launch, "a: v /p ro sub=x", "v emptyDir");
+    assert_int_equal(amend_volumes(launch), 0);
+    becomes(launch, "a: u1 /p ro", "u1 /r ro");
+    is_for_part(launch, 0, "u1", "x");
 }
 
 static void an_images_mount_point_gives_way(void **state)
@@ -125,35 +136,74 @@ static void an_images_mount_point_gives_way(void **state)
     LAUNCH("a: volume-data /data/, u1 /data | b: volume-data /data", "u1 /r");
     tell(launch, "a: v /data | b: v /data", "v emptyDir");
     assert_int_equal(amend_volumes(launch), 0);
-    becomes(launch, "a: u1 /data | b: u1 /data", "u1 /r");
+    becomes(launch, "a: u1 /data | b: v-2 /data", "u1 /r, v-2 /r");
     assert_int_equal(launch->notes.n, 2);
     assert_string_equal(launch->notes.list[0].text,
                         "container \"a\": /data was mounted on twice, volume \"v\" stays");
     assert_string_equal(launch->notes.list[1].text,
                         "container \"b\": /data was missing, volume \"v\"");
-}
-
-static void paths_are_compared_as_the_kubelet_makes_them(void **state)
-{
-    (void)state;
-    LAUNCH("a: u1 /data, v /w", "u1 /r, v /s, v /s");
-    tell(launch, "a: r data/x/.., v /w, v lost/../there/", "r hostPath=/r, v hostPath=/s");
-    assert_int_equal(amend_volumes(launch), 0);
-    becomes(launch, "a: u1 /data, v /w, v-2 /there", "u1 /r, v /s, v-2 /s");
 
     CLEANUP(launch_freep)
-    struct launch *both = launch_of(config, "a: u1 /data, u2 /data/", "u1 /r, u2 /s");
-    tell(both, "a: r /data, s /data/", "r hostPath=/r, s hostPath=/s");
-    is_untouched(both);
+    struct launch *dots = launch_of(config, "a: volume-x-data /x/../data, u1 /data", "u1 /r");
+    tell(dots, "a: v /data", "v emptyDir");
+    assert_int_equal(amend_volumes(dots), 0);
+    becomes(dots, "a: u1 /data", "u1 /r");
 }
 
-static void the_specs_own_hosts_file_stays(void **state)
+/* As it is written: `..` too, and before 1.8 a relative one. */
+static void paths_are_compared_as_the_kubelet_writes_them(void **state)
+{
+    static const char *const relative[] = {"a: u1 data/x", "a: u1 /data/x"};
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(relative); i++) {
+        LAUNCH(relative[i], "u1 /r");
+        tell(launch, "a: v data/x", "v nfs");
+        is_untouched(launch);
+    }
+    LAUNCH("a: u1 /x/../data", "u1 /r/link");
+    tell(launch, "a: v /x/../data sub=link", "v nfs");
+    assert_int_equal(amend_volumes(launch), 0);
+    becomes(launch, "a: u1 /x/../data", "u1 /r");
+    is_for_part(launch, 0, "u1", "link");
+
+    CLEANUP(launch_freep) struct launch *whole = launch_of(config, "a: u1 /x/../data", "u1 /r");
+    tell(whole, "a: v /x/../data", "v nfs");
+    is_untouched(whole);
+}
+
+static void mounts_at_one_place_are_each_their_own(void **state)
 {
     (void)state;
-    LAUNCH("a: u1 /etc/hosts, u2 /etc/hosts", "u1 /k/hosts, u2 /srv/hosts");
-    tell(launch, "a: v /etc/hosts", "v hostPath=/srv/hosts");
+    LAUNCH("a: u1 /data, u2 /data/, u3 /x/../data", "u1 /r, u2 /s, u3 /t/x");
+    tell(launch, "a: u /x/../data sub=x, s /data/, r /data", "r nfs, s nfs, u nfs");
     assert_int_equal(amend_volumes(launch), 0);
-    becomes(launch, "a: u2 /etc/hosts", "u1 /k/hosts, u2 /srv/hosts");
+    becomes(launch, "a: u1 /data, u2 /data/, u3 /x/../data", "u1 /r, u2 /s, u3 /t");
+    is_for_part(launch, 0, "u3", "x");
+
+    /* of which kubelet 1.3 has lost one */
+    CLEANUP(launch_freep) struct launch *lost = launch_of(config, "a: v /data/", "v /r/x, v /r/y");
+    tell(lost, "a: v /data sub=x, v /data/ sub=y", "v nfs");
+    assert_int_equal(amend_volumes(lost), 0);
+    becomes(lost, "a: v-2 /data/, v-3 /data", "v-2 /r, v-3 /r");
+    is_for_part(lost, 0, "v-3", "x");
+    is_for_part(lost, 1, "v-2", "y");
+}
+
+/* Kubelet 1.3 mounts its own there, too. */
+static void the_specs_own_hosts_file_stays(void **state)
+{
+    static const char *const types[] = {"v hostPath=/srv", "v nfs"};
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(types); i++) {
+        LAUNCH("a: own /etc/hosts, v /etc/hosts",
+               "own " POD_FOLDER "containers/a/etc-hosts, v /srv/hosts");
+        tell(launch, "a: v /etc/hosts sub=hosts", types[i]);
+        assert_int_equal(amend_volumes(launch), 0);
+        becomes(launch, "a: v /etc/hosts", "own " POD_FOLDER "containers/a/etc-hosts, v /srv");
+        is_for_part(launch, 0, "v", "hosts");
+    }
 }
 
 static void read_only_is_added_and_never_taken(void **state)
@@ -175,7 +225,7 @@ static void a_guess_is_never_writable(void **state)
     LAUNCH("a: v /p ro", "v /r, v /r ro");
     tell(launch, "a: v /p, v /q", "v emptyDir");
     assert_int_equal(amend_volumes(launch), 0);
-    becomes(launch, "a: v-2 /p ro, v /q", "v /r, v-2 /r ro");
+    becomes(launch, "a: v-2 /p ro, v-3 /q", "v-2 /r ro, v-3 /r");
 }
 
 /* CVE-2017-1002102 */
@@ -237,8 +287,10 @@ int main(void)
         cmocka_unit_test(parts_and_wholes_do_not_meet),
         cmocka_unit_test(a_part_is_nobodys_whole),
         cmocka_unit_test(a_part_is_as_writable_as_spec_and_manifest_say),
+        cmocka_unit_test(a_part_that_is_read_only_is_so_in_both_places),
         cmocka_unit_test(an_images_mount_point_gives_way),
-        cmocka_unit_test(paths_are_compared_as_the_kubelet_makes_them),
+        cmocka_unit_test(paths_are_compared_as_the_kubelet_writes_them),
+        cmocka_unit_test(mounts_at_one_place_are_each_their_own),
         cmocka_unit_test(the_specs_own_hosts_file_stays),
         cmocka_unit_test(read_only_is_added_and_never_taken),
         cmocka_unit_test(a_guess_is_never_writable),

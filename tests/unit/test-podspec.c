@@ -349,6 +349,25 @@ static void a_list_too_long_is_told(void **state)
                 "the init containers have 600 volumeMounts in all; gantry takes 512");
 }
 
+static void a_mounts_path_is_what_the_kubelet_makes_of_it(void **state)
+{
+    static const struct {
+        const char *written, *path;
+    } rows[] = {
+        {"\"/data\"", "/data"},     {"\"data/\"", "/data/"}, {"\"/x/../data\"", "/x/../data"},
+        {"\"//a/./b\"", "//a/./b"}, {"\"../a\"", "/../a"},   {"7", "/"},
+    };
+    char members[256];
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+        snprintf(members, sizeof(members),
+                 "\"containers\":[{\"volumeMounts\":[{\"mountPath\":%s}]}]", rows[i].written);
+        CLEANUP(podspec_unrefp) struct podspec *spec = read_spec(members);
+        assert_string_equal(spec->containers[0].mounts[0].path, rows[i].path);
+    }
+}
+
 static void volumes_have_their_types(void **state)
 {
     static const struct {
@@ -589,6 +608,7 @@ int main(void)
         cmocka_unit_test(a_wrong_type_anywhere_is_as_absent),
         cmocka_unit_test(init_containers_are_found_in_all_three_places),
         cmocka_unit_test(a_list_too_long_is_told),
+        cmocka_unit_test(a_mounts_path_is_what_the_kubelet_makes_of_it),
         cmocka_unit_test(volumes_have_their_types),
         cmocka_unit_test(annotations_of_ours_are_kept),
         cmocka_unit_test(quantities_are_exact_and_rounded_up),
