@@ -9,7 +9,8 @@
  * the root is the pod's, and the way there is for the room `subpath` to go.
  *
  * stage1-fly neither takes a volume that one app mounts twice nor heeds the readOnly of a mount
- * point; hence volumes of their own for mounts that differ, and readOnly in both places.
+ * point, and the other stage1s do not heed it where the volume has one; hence volumes of their own
+ * for mounts that differ, and readOnly in both places.
  */
 
 #include <errno.h>
@@ -84,7 +85,7 @@ struct want {
 struct sight {
     struct launch *launch;
     const struct volume_roots *roots;
-    const json_t *doubtful;
+    json_t *doubtful;
     size_t *numberp; /* what the next name of a volume ends with */
 
     size_t app;
@@ -166,6 +167,20 @@ static int note(const struct sight *sight, const struct want *want, const char *
                        sight->container->name, want->mount->path, what, want->mount->volume);
 }
 
+/* A volume that nobody mounts any more is left over. */
+static int change_volume(const struct sight *sight, size_t mount, const char *before,
+                         const char *volume)
+{
+    struct manifest *manifest = sight->launch->manifest;
+
+    if (before && strcmp(before, volume) == 0)
+        return 0;
+    if (before && manifest_n_uses(manifest, before) == 1 &&
+        json_object_set_new(sight->doubtful, before, json_true()) < 0)
+        return -ENOMEM;
+    return manifest_set_mount_volume(manifest, sight->app, mount, volume);
+}
+
 static int point_to(const struct sight *sight, const struct want *want, const struct found *found,
                     const char *volume)
 {
@@ -173,9 +188,7 @@ static int point_to(const struct sight *sight, const struct want *want, const st
 
     struct manifest_mount present = manifest_mount(manifest, sight->app, found->mount);
     bool read_only = present.read_only;
-    int r = 0;
-    if (!present.volume || strcmp(present.volume, volume) != 0)
-        r = manifest_set_mount_volume(manifest, sight->app, found->mount, volume);
+    int r = change_volume(sight, found->mount, present.volume, volume);
     if (r == 0 && want->read_only && !read_only)
         r = manifest_set_mount_read_only(manifest, sight->app, found->mount, true);
     return r;
@@ -241,6 +254,19 @@ static int protect_mount(const struct sight *sight, const struct want *want,
     return r < 0 ? r : note(sight, want, "is read-only now");
 }
 
+/* Or it cannot be written to, only because the kubelet has written another mount of it first. */
+static int open_mount(const struct sight *sight, const struct want *want, const struct found *found)
+{
+    struct manifest *manifest = sight->launch->manifest;
+    struct manifest_volume volume = manifest_volume(manifest, found->volume);
+
+    if (!volume.read_only || !volume.source || !is_shared(sight, found->volume) ||
+        manifest_mount(manifest, sight->app, found->mount).read_only)
+        return 0;
+    int r = attach_own(sight, want, found);
+    return r < 0 ? r : note(sight, want, "can be written to now");
+}
+
 /* Whether the volume that there is can be had for this mount alone. */
 static bool can_be_own(const struct sight *sight, const struct want *want,
                        const struct found *found)
@@ -250,7 +276,7 @@ static bool can_be_own(const struct sight *sight, const struct want *want,
     struct manifest_volume volume = manifest_volume(sight->launch->manifest, found->volume);
     if (!volume.kind || strcmp(volume.kind, "host") != 0)
         return false;
-    return found->is_certain || volume.read_only == want->read_only;
+    return volume.read_only == want->read_only || (found->is_certain && !volume.read_only);
 }
 
 static int mount_part(const struct sight *sight, const struct want *want, const struct found *found)
@@ -320,7 +346,8 @@ static int see_to_mount(struct sight *sight, struct want *want)
                              : manifest_volume(launch->manifest, found.volume).source;
     if (found.is_certain &&
         (!want->is_part || (source && is_safe_as_it_is(launch, source, want->mount))))
-        return want->read_only ? protect_mount(sight, want, &found) : 0;
+        return want->read_only ? protect_mount(sight, want, &found)
+                               : open_mount(sight, want, &found);
     if (!want->place.root)
         return error_set(&launch->error, LAUNCH_E_REFUSED,
                          "container \"%s\": mount %s: volume \"%s\" cannot be found on the host",
@@ -423,8 +450,7 @@ static int see_to_app(struct sight *sight)
     return r == 0 ? see_to_others(sight) : r;
 }
 
-int volume_mounts_restore(struct launch *launch, const struct volume_roots *roots,
-                          const json_t *doubtful)
+int volume_mounts_restore(struct launch *launch, const struct volume_roots *roots, json_t *doubtful)
 {
     size_t number = 2;
     int r = 0;

@@ -77,8 +77,9 @@ bool source_is_kubelets_subpath(const struct launch *launch, const char *source,
 
 /* The volumes of the manifest, by index. */
 struct volumes {
-    char **sources; /* in the form of path_normal(); NULL: it has none */
-    bool *has_twin; /* another one has its name */
+    char **sources;    /* in the form of path_normal(); NULL: it has none */
+    bool *has_twin;    /* another one has its name */
+    bool *is_writable; /* some mount point of it says so */
     size_t n;
 };
 
@@ -88,6 +89,7 @@ static void volumes_deinit(struct volumes *volumes)
         free(volumes->sources[i]);
     free(volumes->sources);
     free(volumes->has_twin);
+    free(volumes->is_writable);
 }
 
 static int read_volume(struct volumes *volumes, const struct manifest *manifest, size_t index)
@@ -101,6 +103,16 @@ static int read_volume(struct volumes *volumes, const struct manifest *manifest,
     return volume.source && !volumes->sources[index] ? -ENOMEM : 0;
 }
 
+static void read_points(struct volumes *volumes, const struct manifest *manifest, size_t app)
+{
+    for (size_t i = 0; i < manifest_n_mounts(manifest, app); i++) {
+        struct manifest_mount mount = manifest_mount(manifest, app, i);
+        size_t index = mount.volume ? manifest_find_volume(manifest, mount.volume) : MANIFEST_NONE;
+        if (index != MANIFEST_NONE && !mount.read_only)
+            volumes->is_writable[index] = true;
+    }
+}
+
 static int read_volumes(struct volumes *volumes, const struct manifest *manifest)
 {
     size_t n = volumes->n = manifest_n_volumes(manifest);
@@ -108,10 +120,13 @@ static int read_volumes(struct volumes *volumes, const struct manifest *manifest
 
     volumes->sources = calloc(n + 1, sizeof(*volumes->sources));
     volumes->has_twin = calloc(n + 1, sizeof(*volumes->has_twin));
-    if (!volumes->sources || !volumes->has_twin)
+    volumes->is_writable = calloc(n + 1, sizeof(*volumes->is_writable));
+    if (!volumes->sources || !volumes->has_twin || !volumes->is_writable)
         return -ENOMEM;
     for (size_t i = 0; r == 0 && i < n; i++)
         r = read_volume(volumes, manifest, i);
+    for (size_t app = 0; r == 0 && app < manifest_n_apps(manifest); app++)
+        read_points(volumes, manifest, app);
     return r;
 }
 
@@ -123,6 +138,18 @@ static int compare_grants(const void *a, const void *b)
     int order = strcmp(left->source, right->source);
 
     return order ? order : left->read_only - right->read_only;
+}
+
+/* Kubelets that give volumes names of their own write one for each source that a container mounts,
+ * as read-only as the first mount of it; of several mount points each has a word of its own. */
+static bool is_read_only(const struct launch *launch, const struct volumes *volumes, size_t index)
+{
+    struct manifest_volume volume = manifest_volume(launch->manifest, index);
+    bool is_shared = volume.name && manifest_n_uses(launch->manifest, volume.name) > 1;
+
+    return volume.read_only &&
+           !(is_shared && volumes->is_writable[index] && !volumes->has_twin[index] &&
+             !podspec_volume(launch->spec, volume.name));
 }
 
 /* The room itself changes sources; what counts is what came. */
@@ -139,7 +166,8 @@ static int keep_grants(struct volume_roots *roots, const struct launch *launch,
         char *source = strdup(volumes->sources[i]);
         if (!source)
             return -ENOMEM;
-        roots->grants[roots->n_grants++] = (struct volume_grant){source, volume.read_only};
+        roots->grants[roots->n_grants++] =
+            (struct volume_grant){source, is_read_only(launch, volumes, i)};
     }
     qsort(roots->grants, roots->n_grants, sizeof(*roots->grants), compare_grants);
     return 0;

@@ -97,9 +97,10 @@ int volume_names_repair(struct launch *launch, json_t *doubtful);
 int volume_names_make(char **namep, const struct manifest *manifest, const char *name,
                       size_t *numberp);
 
-/* Sees that each mount of the pod spec is there. Return: 0, LAUNCH_E_REFUSED, -ENOMEM. */
+/* Sees that each mount of the pod spec is there. Names of volumes that nobody mounts any more are
+ * added to `doubtful`. Return: 0, LAUNCH_E_REFUSED, -ENOMEM. */
 int volume_mounts_restore(struct launch *launch, const struct volume_roots *roots,
-                          const json_t *doubtful);
+                          json_t *doubtful);
 
 /* Whether the source is RootDirectory=/pods/UID/volumes/kubernetes.io~PLUGIN/NAME or below that, of
  * a plugin for what the API server has said. */

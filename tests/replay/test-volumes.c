@@ -240,6 +240,34 @@ static void a_subpath_is_its_own_without_the_kubelet_too(void **state)
     stop(&running);
 }
 
+/* As kubelet 1.9 writes it: one volume, as read-only as its first mount. */
+static void a_container_can_write_beside_what_it_only_reads(void **state)
+{
+    CLEANUP(json_decrefp) json_t *manifest = manifest_of("two-apps");
+    json_t *front = json_object_get(json_array_get(json_object_get(manifest, "apps"), 0), "app");
+    json_t *points = json_object_get(front, "mountPoints");
+
+    (void)state;
+    make_pod_folder(manifest, SCRATCH);
+    json_array_append_new(json_object_get(manifest, "volumes"),
+                          json_pack("{s:s, s:s, s:s, s:b}", "name", "one", "kind", "host", "source",
+                                    pod_path(manifest, SCRATCH), "readOnly", 1));
+    json_array_append_new(
+        points, json_pack("{s:s, s:s, s:b}", "name", "one", "path", "/in", "readOnly", 1));
+    json_array_append_new(points, json_pack("{s:s, s:s}", "name", "one", "path", "/out"));
+    kubelet_tells(manifest,
+                  json_pack("{s:[{s:s, s:[{s:s, s:s, s:b}, {s:s, s:s}]}], s:[{s:s, s:{}}]}",
+                            "containers", "name", "front", "volumeMounts", "name", "scratch",
+                            "mountPath", "/in", "readOnly", 1, "name", "scratch", "mountPath",
+                            "/out", "volumes", "name", "scratch", "emptyDir"));
+    struct running running = start(manifest);
+    app_sees(&running, "front", OPTIONS_OF("/in"), "ro\n");
+    app_sees(&running, "front", OPTIONS_OF("/out"), "rw\n");
+    app_sees(&running, "front", "echo hello > /out/file; cat /in/file", "hello\n");
+    stop(&running);
+    is_noted("volumes: container \"front\": /out can be written to now, volume \"scratch\"");
+}
+
 /* Secrets: a manifest of kubelet 1.9, whose volumes have names of their own. */
 static void nobody_writes_to_a_secret(void **state)
 {
@@ -368,6 +396,7 @@ int main(void)
         TEST(a_lost_mount_is_restored),
         TEST(without_the_kubelet_what_is_lost_stays_lost),
         TEST(a_subpath_is_its_own_without_the_kubelet_too),
+        TEST(a_container_can_write_beside_what_it_only_reads),
         TEST(nobody_writes_to_a_secret),
         TEST(host_paths_are_what_their_types_say),
         TEST(an_app_sees_the_file_that_was_made_for_it),

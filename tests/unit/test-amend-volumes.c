@@ -130,6 +130,47 @@ static void a_part_that_is_read_only_is_so_in_both_places(void **state)
     is_for_part(launch, 0, "u1", "x");
 }
 
+/* Kubelets that give volumes names of their own write one for each source, as read-only as its
+ * first mount, and rkt goes by that. */
+static void what_is_mounted_read_only_can_be_written_to_beside(void **state)
+{
+    (void)state;
+    LAUNCH("a: u1 /ro ro, u1 /rw", "u1 /r ro");
+    tell(launch, "a: v /ro ro, v /rw", "v emptyDir");
+    assert_int_equal(amend_volumes(launch), 0);
+    becomes(launch, "a: u1 /ro ro, v-2 /rw", "u1 /r ro, v-2 /r");
+    assert_int_equal(launch->notes.n, 1);
+    assert_string_equal(launch->notes.list[0].text,
+                        "container \"a\": /rw can be written to now, volume \"v\"");
+
+    CLEANUP(launch_freep)
+    struct launch *parts = launch_of(config, "a: u1 /ro ro, u1 /rw", "u1 /r/x ro");
+    tell(parts, "a: v /ro ro sub=x, v /rw sub=x", "v nfs");
+    assert_int_equal(amend_volumes(parts), 0);
+    becomes(parts, "a: v-2 /ro ro, v-3 /rw", "v-2 /r ro, v-3 /r");
+    is_for_part(parts, 0, "v-2", "x");
+    is_for_part(parts, 1, "v-3", "x");
+}
+
+/* But only by the word of both. */
+static void what_the_kubelet_or_the_spec_has_read_only_stays_so(void **state)
+{
+    static const struct {
+        const char *points, *mounts;
+    } rows[] = {
+        {"a: u1 /p ro, u1 /q ro", "a: v /p ro, v /q"},
+        {"a: u1 /p ro, u1 /q", "a: v /p ro, v /q ro"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+        LAUNCH(rows[i].points, "u1 /r ro");
+        tell(launch, rows[i].mounts, "v emptyDir");
+        assert_int_equal(amend_volumes(launch), 0);
+        becomes(launch, "a: u1 /p ro, u1 /q ro", "u1 /r ro");
+    }
+}
+
 static void an_images_mount_point_gives_way(void **state)
 {
     (void)state;
@@ -288,6 +329,8 @@ int main(void)
         cmocka_unit_test(a_part_is_nobodys_whole),
         cmocka_unit_test(a_part_is_as_writable_as_spec_and_manifest_say),
         cmocka_unit_test(a_part_that_is_read_only_is_so_in_both_places),
+        cmocka_unit_test(what_is_mounted_read_only_can_be_written_to_beside),
+        cmocka_unit_test(what_the_kubelet_or_the_spec_has_read_only_stays_so),
         cmocka_unit_test(an_images_mount_point_gives_way),
         cmocka_unit_test(paths_are_compared_as_the_kubelet_writes_them),
         cmocka_unit_test(mounts_at_one_place_are_each_their_own),
