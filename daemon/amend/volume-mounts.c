@@ -6,7 +6,8 @@
  * the mount, or be covered.
  *
  * A mount with a subPath gets a volume of its own whose source is the volume's root; what is below
- * the root is the pod's, and the way there is for the room `subpath` to go.
+ * the root is the pod's, and the way there is for the room `subpath` to go. No mount point is left
+ * that has root and subPath as one string.
  *
  * stage1-fly neither takes a volume that one app mounts twice nor heeds the readOnly of a mount
  * point, and the other stage1s do not heed it where the volume has one; hence volumes of their own
@@ -72,13 +73,62 @@ struct mount_point *mount_points_at(const struct mount_points *points, const cha
     return &points->list[begin];
 }
 
+/* Whether the kubelet can have written the mount point for a mount of the container. */
+static bool is_of_container(const struct podspec_container *container, const char *path,
+                            const char *volume)
+{
+    for (size_t i = 0; i < container->n_mounts; i++) {
+        const struct podspec_mount *mount = &container->mounts[i];
+        if (strcmp(mount->volume, volume) == 0 && strcmp(text_of(mount->path), text_of(path)) == 0)
+            return true;
+    }
+    return false;
+}
+
+static int part_image(struct launch *launch, size_t app, const struct podspec_container *container,
+                      size_t *numberp)
+{
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < manifest_n_mounts(launch->manifest, app); i++) {
+        struct manifest_mount point = manifest_mount(launch->manifest, app, i);
+        CLEANUP(freep) char *made = NULL;
+        if (!point.volume || !podspec_volume(launch->spec, point.volume) ||
+            is_of_container(container, point.path ? point.path : "", point.volume))
+            continue;
+        r = launch_note(launch, "container \"%s\": %s is the image's, and not of volume \"%s\"",
+                        container->name, point.path ? point.path : "", point.volume);
+        if (r == 0)
+            r = volume_names_make(&made, launch->manifest, point.volume, numberp);
+        if (r == 0)
+            r = manifest_set_mount_volume(launch->manifest, app, i, made);
+    }
+    return r;
+}
+
+int volume_mounts_part_images(struct launch *launch)
+{
+    size_t number = 2;
+    int r = 0;
+
+    for (size_t app = 0; r == 0 && app < manifest_n_apps(launch->manifest); app++) {
+        const char *name = manifest_app(launch->manifest, app).container;
+        const struct podspec_container *container =
+            name ? podspec_container(launch->spec, name) : NULL;
+        if (container)
+            r = part_image(launch, app, container, &number);
+    }
+    return r;
+}
+
 /* A mount as the pod spec wants it. */
 struct want {
     const struct podspec_mount *mount;
     char *where; /* its path, with ".." resolved */
     struct volume_place place;
     bool read_only;
-    bool is_part; /* of the volume, by a subPath */
+    bool is_part;   /* of the volume, by a subPath */
+    bool is_walked; /* by us: the room `subpath` sees to it */
 };
 
 /* An app whose mounts are seen to. */
@@ -279,12 +329,13 @@ static bool can_be_own(const struct sight *sight, const struct want *want,
     return volume.read_only == want->read_only || (found->is_certain && !volume.read_only);
 }
 
-static int mount_part(const struct sight *sight, const struct want *want, const struct found *found)
+static int mount_part(const struct sight *sight, struct want *want, const struct found *found)
 {
     struct manifest *manifest = sight->launch->manifest;
     CLEANUP(freep) char *name = NULL;
     int r;
 
+    want->is_walked = true;
     if (can_be_own(sight, want, found)) {
         name = strdup(volume_name(sight->launch, found->volume));
         r = name ? manifest_set_volume_source(manifest, found->volume, want->place.root) : -ENOMEM;
@@ -415,6 +466,29 @@ static int find_covered(const struct sight *sight, const struct mount_point *poi
     return where ? 0 : -ENOMEM;
 }
 
+/* No kubelet writes such a mount point. If one did, it would show what the walk is to keep away.
+ * Return: 0, LAUNCH_E_REFUSED, -ENOMEM. */
+static int check_stranger(const struct sight *sight, const struct mount_point *point)
+{
+    size_t volume = volume_of(sight, point->index);
+    const char *source =
+        volume == MANIFEST_NONE ? NULL : manifest_volume(sight->launch->manifest, volume).source;
+    CLEANUP(freep) char *normal = source ? path_normal(source) : NULL;
+
+    if (source && !normal)
+        return -ENOMEM;
+    for (size_t i = 0; normal && i < sight->n_wants; i++) {
+        const struct want *want = &sight->wants[i];
+        if (want->is_walked && strcmp(want->place.source, normal) == 0)
+            return error_set(&sight->launch->error, LAUNCH_E_REFUSED,
+                             "container \"%s\": mount %s: the pod spec has no subPath %s of volume "
+                             "\"%s\" there",
+                             sight->container->name, point->path, want->mount->subpath,
+                             want->mount->volume);
+    }
+    return 0;
+}
+
 static int see_to_others(struct sight *sight)
 {
     struct manifest *manifest = sight->launch->manifest;
@@ -430,6 +504,8 @@ static int see_to_others(struct sight *sight)
             r = launch_note(sight->launch,
                             "container \"%s\": %s was mounted on twice, volume \"%s\" stays",
                             sight->container->name, want->mount->path, want->mount->volume);
+        else if (r == 0 && !point->is_taken)
+            r = check_stranger(sight, point);
         covers[point->index] = want != NULL;
     }
     for (size_t i = sight->points.n; r == 0 && i-- > 0;) {

@@ -128,8 +128,10 @@ static int protect_sources(struct launch *launch)
 
 static int amend(struct launch *launch, const struct volume_roots *roots, json_t *doubtful)
 {
-    int r = volume_names_repair(launch, doubtful);
+    int r = launch->spec ? volume_mounts_part_images(launch) : 0;
 
+    if (r == 0)
+        r = volume_names_repair(launch, doubtful);
     if (r == 0 && launch->spec)
         r = volume_mounts_restore(launch, roots, doubtful);
     if (r == 0)

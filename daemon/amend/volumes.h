@@ -97,6 +97,12 @@ int volume_names_repair(struct launch *launch, json_t *doubtful);
 int volume_names_make(char **namep, const struct manifest *manifest, const char *name,
                       size_t *numberp);
 
+/* An image has mount points of its own, with names that its maker chose. One that goes by the name
+ * of a volume of the spec would be given that volume by rkt, and by kubelet 1.3 as it is: root and
+ * subPath as one string. It gets a name that no volume has, and is an empty volume, as the image
+ * means it. Return: 0 or -ENOMEM. */
+int volume_mounts_part_images(struct launch *launch);
+
 /* Sees that each mount of the pod spec is there. Names of volumes that nobody mounts any more are
  * added to `doubtful`. Return: 0, LAUNCH_E_REFUSED, -ENOMEM. */
 int volume_mounts_restore(struct launch *launch, const struct volume_roots *roots,

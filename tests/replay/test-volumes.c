@@ -240,6 +240,60 @@ static void a_subpath_is_its_own_without_the_kubelet_too(void **state)
     stop(&running);
 }
 
+static json_t *named(const json_t *list, const char *name, size_t *indexp)
+{
+    for (*indexp = 0; *indexp < json_array_size(list); ++*indexp) {
+        if (strcmp(field(json_array_get(list, *indexp), "name"), name) == 0)
+            return json_array_get(list, *indexp);
+    }
+    fail_msg("there is no %s", name);
+    return NULL;
+}
+
+/* The volume of two containers becomes a subPath of one, of whose name the other one's image has a
+ * mount point. */
+static void make_image_point(const json_t *manifest)
+{
+    json_t *volumes = json_object_get(manifest, "volumes");
+    json_t *side = json_object_get(json_array_get(json_object_get(manifest, "apps"), 1), "app");
+    size_t index;
+
+    named(volumes, "scratch", &index);
+    json_array_remove(volumes, index);
+    json_object_set_new(named(volumes, "scratch", &index), "source",
+                        json_string(pod_path(manifest, SCRATCH "/good")));
+    json_t *point = named(json_object_get(side, "mountPoints"), "scratch", &index);
+    json_object_set_new(point, "path", json_string("/image"));
+    json_object_del(point, "readOnly");
+}
+
+static void an_images_mount_point_shows_no_subpath(void **state)
+{
+    CLEANUP(json_decrefp) json_t *manifest = manifest_of("kubelet-1.3/shared-volume");
+
+    (void)state;
+    make_image_point(manifest);
+    make_pod_folder(manifest, SCRATCH "/good");
+    make_folders("/srv/outside");
+    write_text(pod_path(manifest, SCRATCH "/good/inside"), "");
+    write_text("/srv/outside/outside", "");
+    kubelet_tells(manifest, json_pack("{s:[{s:s, s:[{s:s, s:s, s:s}]}, {s:s}], s:[{s:s, s:{}}]}",
+                                      "containers", "name", "front", "volumeMounts", "name",
+                                      "scratch", "mountPath", "/data", "subPath", "good", "name",
+                                      "side", "volumes", "name", "scratch", "emptyDir"));
+    CLEANUP(result_deinit) struct result result = rkt_prepare(manifest, NULL);
+    struct running running = {.uuid = rkt_uuid(&result)};
+    /* as a container could that mounts all of it */
+    CLEANUP(freep) char *good = strdup(pod_path(manifest, SCRATCH "/good"));
+    assert_int_equal(rename(good, pod_path(manifest, SCRATCH "/was")), 0);
+    assert_int_equal(symlink("/srv/outside", good), 0);
+    running.pid = rkt_run(running.uuid);
+    app_sees(&running, "side", "ls /image", "");
+    app_sees(&running, "front", "ls /data", "inside\n");
+    stop(&running);
+    is_noted("volumes: container \"side\": /image is the image's, and not of volume \"scratch\"");
+}
+
 /* As kubelet 1.9 writes it: one volume, as read-only as its first mount. */
 static void a_container_can_write_beside_what_it_only_reads(void **state)
 {
@@ -396,6 +450,7 @@ int main(void)
         TEST(a_lost_mount_is_restored),
         TEST(without_the_kubelet_what_is_lost_stays_lost),
         TEST(a_subpath_is_its_own_without_the_kubelet_too),
+        TEST(an_images_mount_point_shows_no_subpath),
         TEST(a_container_can_write_beside_what_it_only_reads),
         TEST(nobody_writes_to_a_secret),
         TEST(host_paths_are_what_their_types_say),

@@ -191,6 +191,38 @@ static void an_images_mount_point_gives_way(void **state)
     becomes(dots, "a: u1 /data", "u1 /r");
 }
 
+/* Docker's images choose their names: of VOLUME /data it is volume-data, as a volume of the pod may
+ * be called, too. Kubelet 1.3 would show it what a subPath as a string leads to. */
+static void an_images_mount_point_is_not_the_pods(void **state)
+{
+    (void)state;
+    LAUNCH("a: volume-data /p | b: volume-data /data", "volume-data /r/link");
+    tell(launch, "a: volume-data /p sub=link | b:", "volume-data nfs");
+    assert_int_equal(amend_volumes(launch), 0);
+    becomes(launch, "a: volume-data /p | b: volume-data-2 /data", "volume-data /r");
+    is_for_part(launch, 0, "volume-data", "link");
+    assert_string_equal(launch->notes.list[0].text,
+                        "container \"b\": /data is the image's, and not of volume \"volume-data\"");
+
+    /* nor at the path of another volume's mount */
+    CLEANUP(launch_freep)
+    struct launch *other = launch_of(config, "a: volume-data /p | b: volume-data /data, w /data",
+                                     "volume-data /r/link, w /s");
+    tell(other, "a: volume-data /p sub=link | b: w /data", "volume-data nfs, w nfs");
+    assert_int_equal(amend_volumes(other), 0);
+    becomes(other, "a: volume-data /p | b: w /data", "volume-data /r, w /s");
+}
+
+/* None that is known does it. */
+static void a_mount_that_shows_the_subpath_as_a_string_is_refused(void **state)
+{
+    (void)state;
+    LAUNCH("a: u1 /p, u1 /q", "u1 /r//link/");
+    tell(launch, "a: v /p sub=link", "v nfs");
+    is_refused(launch,
+               "container \"a\": mount /q: the pod spec has no subPath link of volume \"v\" there");
+}
+
 /* As it is written: `..` too, and before 1.8 a relative one. */
 static void paths_are_compared_as_the_kubelet_writes_them(void **state)
 {
@@ -332,6 +364,8 @@ int main(void)
         cmocka_unit_test(what_is_mounted_read_only_can_be_written_to_beside),
         cmocka_unit_test(what_the_kubelet_or_the_spec_has_read_only_stays_so),
         cmocka_unit_test(an_images_mount_point_gives_way),
+        cmocka_unit_test(an_images_mount_point_is_not_the_pods),
+        cmocka_unit_test(a_mount_that_shows_the_subpath_as_a_string_is_refused),
         cmocka_unit_test(paths_are_compared_as_the_kubelet_writes_them),
         cmocka_unit_test(mounts_at_one_place_are_each_their_own),
         cmocka_unit_test(the_specs_own_hosts_file_stays),
