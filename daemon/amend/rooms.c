@@ -18,7 +18,7 @@ const struct room rooms[] = {
     {"capabilities", LAUNCH_PREPARES, false, MESSAGE_REFUSAL, amend_capabilities, NULL},
     {"oomscore", LAUNCH_PREPARES, true, MESSAGE_REFUSAL, amend_oomscore, NULL},
     {"namespaces", LAUNCH_PREPARES | LAUNCH_RUNS, true, MESSAGE_REFUSAL, amend_namespaces, NULL},
-    {"gpus", LAUNCH_PREPARES | LAUNCH_RUNS, true, MESSAGE_REFUSAL, amend_gpus, undo_gpus},
+    {"gpus", LAUNCH_PREPARES | LAUNCH_RUNS, true, MESSAGE_REFUSAL, amend_gpus, NULL},
 
     {NULL, 0, false, 0, NULL, NULL},
 };

@@ -38,4 +38,3 @@ int amend_namespaces(struct launch *launch);
 
 /* Gives out the node's GPUs. */
 int amend_gpus(struct launch *launch);
-void undo_gpus(struct launch *launch);

@@ -188,7 +188,7 @@ static void requests_are_understood(void **state)
         snprintf(note, sizeof(note), "container b has GPU %s", rows[i].given);
         assert_int_equal(launch->notes.n, 1);
         assert_string_equal(launch->notes.list[0].text, note);
-        undo_gpus(launch);
+        gpus_take_back(launch->gpus, launch);
     }
 }
 
