@@ -15,7 +15,6 @@
  */
 
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -23,6 +22,7 @@
 #include "daemon/amend/rooms.h"
 #include "daemon/gpus.h"
 #include "daemon/launch.h"
+#include "lib/path.h"
 
 #define ANNOTATION "gpu.gantry.io/"
 #define VARIABLE "NVIDIA_VISIBLE_DEVICES"
@@ -188,7 +188,7 @@ static bool has_mount_at(const struct launch *launch, size_t app, const char *pa
 {
     for (size_t i = 0; i < manifest_n_mounts(launch->manifest, app); i++) {
         const char *other = manifest_mount(launch->manifest, app, i).path;
-        if (other && strcmp(other, path) == 0)
+        if (other && path_equals(other, path))
             return true;
     }
     return false;
@@ -204,14 +204,25 @@ static int add_mount(struct launch *launch, size_t app, const char *name, const 
     return r == 0 ? manifest_add_mount(launch->manifest, app, name, target, read_only) : r;
 }
 
+/* Return: where the device is on the node, to free(); NULL without memory. */
+static char *device_path(const struct launch *launch, const char *device)
+{
+    char *path = NULL;
+
+    return asprintf(&path, "%s/%s", launch->config->gpu.device_dir, device) < 0 ? NULL : path;
+}
+
 static int add_device(struct launch *launch, size_t app, const char *device)
 {
-    char name[64], source[PATH_MAX], target[64];
+    CLEANUP(freep) char *source = device_path(launch, device);
+    CLEANUP(freep) char *name = NULL;
+    CLEANUP(freep) char *target = NULL;
 
-    snprintf(name, sizeof(name), "gantry-gpu-%s", device);
-    snprintf(source, sizeof(source), "%s/%s", launch->config->gpu.device_dir, device);
-    snprintf(target, sizeof(target), "/dev/%s", device);
-    return add_mount(launch, app, name, source, target, false);
+    if (asprintf(&name, "gantry-gpu-%s", device) < 0)
+        name = NULL;
+    if (asprintf(&target, "/dev/%s", device) < 0)
+        target = NULL;
+    return source && name && target ? add_mount(launch, app, name, source, target, false) : -ENOMEM;
 }
 
 /* Those that every container with a GPU needs, as far as the driver has made them. */
@@ -222,23 +233,28 @@ static int add_common_devices(struct launch *launch, size_t app)
     int r = 0;
 
     for (size_t i = 0; r == 0 && i < N_ELEMENTS(devices); i++) {
-        char path[PATH_MAX];
+        CLEANUP(freep) char *path = device_path(launch, devices[i]);
         struct stat st;
-        snprintf(path, sizeof(path), "%s/%s", launch->config->gpu.device_dir, devices[i]);
-        if (stat(path, &st) == 0 && S_ISCHR(st.st_mode))
+        if (!path)
+            r = -ENOMEM;
+        else if (stat(path, &st) == 0 && S_ISCHR(st.st_mode))
             r = add_device(launch, app, devices[i]);
     }
     return r;
 }
 
-static int add_driver(struct launch *launch, size_t app)
+/* Some images bring the driver along, others start without it and find no GPU. */
+static int add_driver(struct launch *launch, const struct gpu_request *request)
 {
     const char *path = launch->config->gpu.driver_path;
     struct stat st;
 
-    if (path[0] == '\0' || stat(path, &st) < 0 || !S_ISDIR(st.st_mode))
+    if (has_mount_at(launch, request->app, DRIVER_TARGET))
         return 0;
-    return add_mount(launch, app, "gantry-gpu-driver", path, DRIVER_TARGET, true);
+    if (stat(path, &st) < 0 || !S_ISDIR(st.st_mode))
+        return launch_note(launch, "container %s gets no driver: DriverPath=%s is no folder",
+                           request->container, path);
+    return add_mount(launch, request->app, "gantry-gpu-driver", path, DRIVER_TARGET, true);
 }
 
 /* Lets the container see what it was given. Return: 0, LAUNCH_E_REFUSED, -ENOMEM. */
@@ -255,7 +271,7 @@ static int equip(struct launch *launch, const struct gpu_request *request)
     if (r == 0)
         r = add_common_devices(launch, request->app);
     if (r == 0)
-        r = add_driver(launch, request->app);
+        r = add_driver(launch, request);
     gpuset_format(words, request->given);
     if (r == 0)
         r = manifest_set_environment(launch->manifest, request->app, VARIABLE, words);

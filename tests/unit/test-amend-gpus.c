@@ -289,11 +289,27 @@ static void what_the_pod_mounts_itself_stays(void **state)
 {
     CLEANUP(launch_freep) struct launch *launch = make_gpu_launch(*state, "0", NULL);
 
-    assert_int_equal(manifest_add_mount(launch->manifest, 0, "own", "/usr/local/nvidia", false), 0);
+    assert_int_equal(manifest_add_mount(launch->manifest, 0, "own", "/usr//local/nvidia/", false),
+                     0);
     launch->may_wait = true;
     assert_int_equal(amend_gpus(launch), 0);
     assert_int_equal(manifest_n_mounts(launch->manifest, 0), 4);
-    is_mount(launch, 0, 0, "own", "/usr/local/nvidia", false);
+    is_mount(launch, 0, 0, "own", "/usr//local/nvidia/", false);
+    assert_int_equal(launch->notes.n, 1);
+}
+
+static void a_driver_that_is_not_there_is_noted(void **state)
+{
+    const struct fixture *fixture = *state;
+    CLEANUP(launch_freep) struct launch *launch = make_gpu_launch(*state, "0", NULL);
+
+    free(fixture->config->gpu.driver_path);
+    fixture->config->gpu.driver_path = strdup("/nonexistent");
+    assert_int_equal(enter(launch), 0);
+    assert_int_equal(manifest_n_mounts(launch->manifest, 0), 3);
+    assert_int_equal(launch->notes.n, 2);
+    assert_string_equal(launch->notes.list[0].text,
+                        "container a gets no driver: DriverPath=/nonexistent is no folder");
 }
 
 static void a_name_of_ours_is_not_to_be_had(void **state)
@@ -348,8 +364,8 @@ int main(void)
         TEST(an_images_variable_asks_for_nothing), TEST(requests_are_understood),
         TEST(what_is_not_understood_is_refused),   TEST(an_init_container_may_be_named),
         TEST(containers_share_what_all_need),      TEST(what_the_pod_mounts_itself_stays),
-        TEST(a_name_of_ours_is_not_to_be_had),     TEST(what_cannot_be_known_is_refused),
-        TEST(a_run_without_gpus_does_not_wait),
+        TEST(a_driver_that_is_not_there_is_noted), TEST(a_name_of_ours_is_not_to_be_had),
+        TEST(what_cannot_be_known_is_refused),     TEST(a_run_without_gpus_does_not_wait),
     };
 
     return cmocka_run_group_tests_name("amend-gpus", tests, NULL, NULL);
