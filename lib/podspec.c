@@ -187,6 +187,7 @@ static int read_container(struct podspec_container *container, const json_t *jso
 
     container->privileged = truth(security, "privileged");
     container->sets_gpus = has_variable(json_object_get(json, "env"), "NVIDIA_VISIBLE_DEVICES");
+    container->has_env_from = json_array_size(json_object_get(json, "envFrom")) > 0;
     read_resource(&container->cpu, resources, "cpu", 1000);
     read_resource(&container->memory, resources, "memory", 1);
     int r = copy_text(&container->name, json, "name", "");

@@ -39,6 +39,7 @@ struct podspec_container {
     char *name;
     bool privileged;
     bool sets_gpus; /* NVIDIA_VISIBLE_DEVICES stands in its env, not only in its image's */
+    bool has_env_from;
     struct podspec_resource cpu, memory;
     struct podspec_mount *mounts;
     size_t n_mounts;

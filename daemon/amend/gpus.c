@@ -60,12 +60,17 @@ static int read_annotation(struct launch *launch, struct gpu_request *request, c
     return 0;
 }
 
+static bool asks_for_none(const char *value)
+{
+    return value[0] == '\0' || strcmp(value, "none") == 0 || strcmp(value, "void") == 0;
+}
+
 /* Return: 0, LAUNCH_E_REFUSED. */
 static int read_variable(struct launch *launch, struct gpu_request *request, const char *value)
 {
     bool is_uuid = strncmp(value, "GPU-", 4) == 0 || strncmp(value, "MIG-", 4) == 0;
 
-    if (value[0] == '\0' || strcmp(value, "none") == 0 || strcmp(value, "void") == 0)
+    if (asks_for_none(value))
         return 0;
     request->wants_all = strcmp(value, "all") == 0;
     if (request->wants_all || gpuset_parse(&request->wanted, value) == 0)
@@ -107,6 +112,20 @@ static int check_annotations(struct launch *launch)
     return 0;
 }
 
+/* The annotation of a container. Return: 0, and its value in *valuep, borrowed, or NULL there;
+ * -ENOMEM. */
+static int find_annotation(const struct launch *launch, const char *container, const char **valuep)
+{
+    CLEANUP(freep) char *name = NULL;
+
+    if (asprintf(&name, ANNOTATION "%s", container) < 0) {
+        name = NULL;
+        return -ENOMEM;
+    }
+    *valuep = launch->spec ? podspec_annotation(launch->spec, name) : NULL;
+    return 0;
+}
+
 /* Many images set the variable, wherever they run: only the pod's own word counts. */
 static bool sets_variable(const struct launch *launch, const char *name)
 {
@@ -119,15 +138,11 @@ static bool sets_variable(const struct launch *launch, const char *name)
 static int read_request(struct launch *launch, struct gpu_request *request)
 {
     const char *variable = manifest_environment(launch->manifest, request->app, VARIABLE);
-    const char *annotation = NULL;
-    CLEANUP(freep) char *name = NULL;
+    const char *annotation;
 
-    if (asprintf(&name, ANNOTATION "%s", request->container) < 0) {
-        name = NULL;
-        return -ENOMEM;
-    }
-    if (launch->spec)
-        annotation = podspec_annotation(launch->spec, name);
+    int r = find_annotation(launch, request->container, &annotation);
+    if (r < 0)
+        return r;
     if (annotation)
         return read_annotation(launch, request, annotation);
     return variable && sets_variable(launch, request->container)
@@ -294,14 +309,46 @@ static int give(struct launch *launch, struct requests *requests)
     return r;
 }
 
+/* The kubelet hands on what envFrom sets, but not that it was the pod that set it: it may as well
+ * be the image's. */
+static int note_unheard(struct launch *launch, size_t app)
+{
+    const char *variable = manifest_environment(launch->manifest, app, VARIABLE);
+    const char *name = manifest_app(launch->manifest, app).container;
+    const struct podspec_container *container =
+        launch->spec && name ? podspec_container(launch->spec, name) : NULL;
+    const char *annotation;
+
+    if (!variable || asks_for_none(variable) || !container || !container->has_env_from ||
+        container->sets_gpus)
+        return 0;
+    int r = find_annotation(launch, name, &annotation);
+    if (r < 0 || annotation)
+        return r;
+    return launch_note(launch,
+                       "container %s gets no GPU: " VARIABLE
+                       " of envFrom, or of the image, asks for "
+                       "none; env of the container does, or the annotation " ANNOTATION "%s",
+                       name, name);
+}
+
+static int note_all_unheard(struct launch *launch)
+{
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < manifest_n_apps(launch->manifest); i++)
+        r = note_unheard(launch, i);
+    return r;
+}
+
 static int prepare(struct launch *launch)
 {
     CLEANUP(requests_deinit) struct requests requests = {0};
 
     int r = read_requests(launch, &requests);
-    if (r != 0 || requests.n == 0)
-        return r;
-    return launch->may_wait ? give(launch, &requests) : LAUNCH_E_WAIT;
+    if (r == 0 && requests.n > 0)
+        r = launch->may_wait ? give(launch, &requests) : LAUNCH_E_WAIT;
+    return r == 0 ? note_all_unheard(launch) : r;
 }
 
 static int run(struct launch *launch)

@@ -165,6 +165,43 @@ static void an_images_variable_asks_for_nothing(void **state)
     assert_false(manifest_is_edited(launch->manifest));
 }
 
+/* Has the kubelet tell that the variables of both containers come from elsewhere. */
+static void set_env_from(struct launch *launch)
+{
+    static const char from[] = "{\"containers\":[{\"name\":\"a\",\"envFrom\":[{\"secretRef\":{}}]},"
+                               "{\"name\":\"b\",\"envFrom\":[{\"configMapRef\":{}}]}]}";
+    CLEANUP(json_decrefp)
+    json_t *list =
+        json_pack("{s:[{s:{s:s, s:{s:s}}, s:o}]}", "items", "metadata", "uid", "1234",
+                  "annotations", "gpu.gantry.io/b", "1", "spec", json_loads(from, 0, NULL));
+
+    podspec_unref(launch->spec);
+    assert_int_equal(podspec_find(&launch->spec, list, "1234", NULL), 0);
+}
+
+/* Perhaps the pod has meant it; nobody can tell. */
+static void what_comes_from_elsewhere_is_noted(void **state)
+{
+    CLEANUP(launch_freep) struct launch *launch = make_gpu_launch(*state, "1", "1");
+    CLEANUP(launch_freep) struct launch *none = make_gpu_launch(*state, "none", "none");
+
+    set_env_from(launch);
+    assert_int_equal(enter(launch), 0);
+    assert_int_equal(manifest_n_mounts(launch->manifest, 0), 0);
+    assert_int_equal(manifest_n_mounts(launch->manifest, 1), 4);
+    assert_int_equal(launch->notes.n, 2);
+    assert_string_equal(launch->notes.list[0].text, "container b has GPU 0");
+    assert_string_equal(launch->notes.list[1].text,
+                        "container a gets no GPU: NVIDIA_VISIBLE_DEVICES of envFrom, or of the "
+                        "image, asks for none; env of the container does, or the annotation "
+                        "gpu.gantry.io/a");
+    gpus_take_back(launch->gpus, launch);
+
+    set_env_from(none);
+    assert_int_equal(enter(none), 0);
+    assert_int_equal(none->notes.n, 1);
+}
+
 static void requests_are_understood(void **state)
 {
     static const struct {
@@ -360,12 +397,19 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     static const struct CMUnitTest tests[] = {
-        TEST(who_does_not_ask_does_not_wait),      TEST(a_pod_of_others_is_left_alone),
-        TEST(an_images_variable_asks_for_nothing), TEST(requests_are_understood),
-        TEST(what_is_not_understood_is_refused),   TEST(an_init_container_may_be_named),
-        TEST(containers_share_what_all_need),      TEST(what_the_pod_mounts_itself_stays),
-        TEST(a_driver_that_is_not_there_is_noted), TEST(a_name_of_ours_is_not_to_be_had),
-        TEST(what_cannot_be_known_is_refused),     TEST(a_run_without_gpus_does_not_wait),
+        TEST(who_does_not_ask_does_not_wait),
+        TEST(a_pod_of_others_is_left_alone),
+        TEST(an_images_variable_asks_for_nothing),
+        TEST(what_comes_from_elsewhere_is_noted),
+        TEST(requests_are_understood),
+        TEST(what_is_not_understood_is_refused),
+        TEST(an_init_container_may_be_named),
+        TEST(containers_share_what_all_need),
+        TEST(what_the_pod_mounts_itself_stays),
+        TEST(a_driver_that_is_not_there_is_noted),
+        TEST(a_name_of_ours_is_not_to_be_had),
+        TEST(what_cannot_be_known_is_refused),
+        TEST(a_run_without_gpus_does_not_wait),
     };
 
     return cmocka_run_group_tests_name("amend-gpus", tests, NULL, NULL);

@@ -368,6 +368,20 @@ static void a_mounts_path_is_what_the_kubelet_makes_of_it(void **state)
     }
 }
 
+static void a_variable_is_the_pods_if_its_env_has_it(void **state)
+{
+    CLEANUP(podspec_unrefp)
+    struct podspec *spec = read_spec(
+        "\"containers\":[{\"name\":\"a\",\"env\":[{\"name\":\"A\"},"
+        "{\"name\":\"NVIDIA_VISIBLE_DEVICES\"}],\"envFrom\":[]},{\"name\":\"b\",\"envFrom\":[{}]}]");
+
+    (void)state;
+    assert_true(spec->containers[0].sets_gpus);
+    assert_false(spec->containers[0].has_env_from);
+    assert_false(spec->containers[1].sets_gpus);
+    assert_true(spec->containers[1].has_env_from);
+}
+
 static void volumes_have_their_types(void **state)
 {
     static const struct {
@@ -609,6 +623,7 @@ int main(void)
         cmocka_unit_test(init_containers_are_found_in_all_three_places),
         cmocka_unit_test(a_list_too_long_is_told),
         cmocka_unit_test(a_mounts_path_is_what_the_kubelet_makes_of_it),
+        cmocka_unit_test(a_variable_is_the_pods_if_its_env_has_it),
         cmocka_unit_test(volumes_have_their_types),
         cmocka_unit_test(annotations_of_ours_are_kept),
         cmocka_unit_test(quantities_are_exact_and_rounded_up),
