@@ -9,8 +9,11 @@
  *
  * There is nothing of the kind for the pid namespace: only the fly stage1 leaves an app in the
  * host's. fly is a chroot and no isolation at all, so it is taken for pods that give up isolation
- * anyway: all of whose containers are privileged. It runs one app, has no network of its own, and
- * mounts host volumes only, each once.
+ * anyway: all of whose containers are privileged. It runs one app, and mounts host volumes only,
+ * each once. It has no network of its own, but runs in the network namespace that it is started in:
+ * the host's, or with a network plugin the one that the kubelet has made for the pod by then. Of
+ * that the manifest tells: the kubelet makes a file /etc/hosts for a pod if it knows the pod's
+ * address, and it knows it at that time only of the plugin (contract section 1).
  *
  * Which stage1 a pod runs in is decided by prepare, which namespaces nspawn makes by run-prepared:
  * an annotation of the manifest, which rkt keeps, tells the one from the other.
@@ -23,6 +26,7 @@
 #include "daemon/amend/rooms.h"
 #include "daemon/launch.h"
 #include "daemon/stage1.h"
+#include "lib/path.h"
 
 #define SHARE_IPC "SYSTEMD_NSPAWN_SHARE_NS_IPC"
 /* An older one, which shares IPC and pid and uts namespaces. */
@@ -70,6 +74,28 @@ static bool can_fly_mount(const struct manifest *manifest)
     return true;
 }
 
+/* Whether the kubelet starts rkt in a network namespace of the pod's. It tells so with its own file
+ * at /etc/hosts, pods/UID/etc-hosts; of hostNetwork it is another one. */
+static bool has_kubelets_network(const struct launch *launch)
+{
+    const struct manifest *manifest = launch->manifest;
+
+    for (size_t i = 0; i < manifest_n_mounts(manifest, 0); i++) {
+        struct manifest_mount mount = manifest_mount(manifest, 0, i);
+        size_t volume = mount.volume ? manifest_find_volume(manifest, mount.volume) : MANIFEST_NONE;
+        const char *source =
+            volume != MANIFEST_NONE ? manifest_volume(manifest, volume).source : NULL;
+        if (!source || !mount.path || strcmp(mount.path, "/etc/hosts") != 0)
+            continue;
+        const char *rest = path_below(source, launch->config->kubelet.root_dir);
+        rest = rest ? path_below(rest, "pods") : NULL;
+        rest = rest ? path_below(rest, launch->identity.uid) : NULL;
+        if (rest && path_equals(rest, "etc-hosts"))
+            return true;
+    }
+    return false;
+}
+
 /* Return: why the pod cannot run under fly; NULL if it can. */
 static const char *why_not_fly(const struct launch *launch)
 {
@@ -79,8 +105,9 @@ static const char *why_not_fly(const struct launch *launch)
         return "another stage1 is asked for";
     if (!launch->manifest || manifest_n_apps(launch->manifest) != 1)
         return "stage1-fly runs pods of one container only";
-    if (!spec->host_network)
-        return "stage1-fly has no network of its own, and hostNetwork is not set";
+    if (!spec->host_network && !has_kubelets_network(launch))
+        return "stage1-fly has no network of its own: hostNetwork is not set, and no /etc/hosts of "
+               "the kubelet's tells that it made one (--network-plugin=)";
     if (!launch->config->namespaces.host_pid_unprivileged && !are_privileged(launch))
         return "stage1-fly is no isolation, and the container is not privileged "
                "(HostPIDUnprivileged=no)";

@@ -40,7 +40,7 @@ static json_t *load_manifest(void)
     json_object_set_new(
         app, "exec",
         json_pack("[s, s, s]", "sh", "-c",
-                  "(readlink /proc/self/ns/pid; readlink /proc/self/ns/ipc) >/out/new; "
+                  "(cd /proc/self/ns; readlink pid; readlink ipc; readlink net) >/out/new; "
                   "mv /out/new /out/namespaces; exec sleep 1000"));
     json_array_append_new(json_object_get(app, "mountPoints"),
                           json_pack("{s:s, s:s}", "name", "out", "path", "/out"));
@@ -177,6 +177,55 @@ static void host_pid_is_had_under_fly(void **state)
                            "which is no isolation"));
 }
 
+/* The kubelet has an address of the pod from its network plugin, and mounts a file with it. */
+static void give_address(json_t *manifest)
+{
+    json_t *volumes = json_object_get(manifest, "volumes");
+    static const char hosts[] = "/var/lib/kubelet/pods/adece9ae026b8e214c27a0920668b39a/etc-hosts";
+
+    for (size_t i = 0; i < json_array_size(volumes); i++) {
+        json_t *volume = json_array_get(volumes, i);
+        if (strstr(field(volume, "source"), "etc-hosts"))
+            json_object_set_new(volume, "source", json_string(hosts));
+    }
+    make_folders("/var/lib/kubelet/pods/adece9ae026b8e214c27a0920668b39a");
+    write_text(hosts, "127.0.0.1 localhost\n");
+}
+
+/* run-prepared, as the kubelet's unit has it with a network plugin: in another network. */
+static pid_t run_in_network(const char *uuid)
+{
+    char *const argv[] = {"unshare",
+                          "--net",
+                          (char *)node_built("rkt"),
+                          GLOBAL_OPTIONS,
+                          "run-prepared",
+                          "--net=host",
+                          (char *)uuid,
+                          NULL};
+
+    return start_argv("/usr/bin/unshare", argv);
+}
+
+static void host_pid_is_had_in_the_kubelets_network(void **state)
+{
+    CLEANUP(json_decrefp) json_t *manifest = load_manifest();
+
+    (void)state;
+    let_retain_all(manifest);
+    give_address(manifest);
+    serve(manifest, "{\"hostPID\":true," PRIVILEGED "}");
+    CLEANUP(result_deinit) struct result result = rkt_prepare(manifest, NULL);
+    CLEANUP(freep) char *uuid = rkt_uuid(&result);
+    pid_t pid = run_in_network(uuid);
+    wait_for(is_there("/srv/out/namespaces"));
+    CLEANUP(freep) char *namespaces = read_text("/srv/out/namespaces");
+    is_ours(namespaces, "pid", true);
+    is_ours(namespaces, "net", false);
+    kill(pid, SIGTERM);
+    finish(pid);
+}
+
 static void host_pid_that_cannot_be_had_is_warned_of(void **state)
 {
     (void)state;
@@ -214,7 +263,9 @@ static void or_it_is_refused(void **state)
     assert_int_equal(result.status, 254);
     assert_string_equal(result.err,
                         "launch of pod default/hostns-node1: hostPID cannot be had: stage1-fly has "
-                        "no network of its own, and hostNetwork is not set (Unsupported=refuse)\n");
+                        "no network of its own: hostNetwork is not set, and no /etc/hosts of the "
+                        "kubelet's tells that it made one (--network-plugin=) "
+                        "(Unsupported=refuse)\n");
     const json_t *entry = journal_wait("MESSAGE_ID", message_info(MESSAGE_REFUSAL)->id, NULL);
     assert_string_equal(field(entry, "GANTRY_ROOM"), "namespaces");
 }
@@ -229,6 +280,7 @@ int main(void)
         TEST(the_kubelets_own_is_not_inherited),
         TEST(without_the_kubelet_nothing_is_inherited_either),
         TEST(host_pid_is_had_under_fly),
+        TEST(host_pid_is_had_in_the_kubelets_network),
         TEST(host_pid_that_cannot_be_had_is_warned_of),
         TEST(a_stage1_that_is_not_there_is_not_run),
         TEST(or_it_is_refused),

@@ -12,6 +12,7 @@
 struct row {
     const char *spec;  /* its "spec" in /pods */
     const char *mount; /* volume that the app mounts: "host", "empty", "host host"; or NULL */
+    const char *hosts; /* the source of its /etc/hosts */
     const char *flag;  /* of prepare */
     unsigned n_apps;   /* 0: one */
     const char *rkt;   /* what says whether the image is there; NULL: yes */
@@ -28,6 +29,9 @@ struct row {
 #define PLAIN "\"containers\":[{\"name\":\"c\"}]"
 #define HOST_PID "{\"hostPID\":true,\"hostNetwork\":true,"
 #define WITHOUT_PID "warning: hostPID cannot be had, the pod runs without it: "
+#define WITHOUT_NETWORK                                                                       \
+    "stage1-fly has no network of its own: hostNetwork is not set, and no /etc/hosts of the " \
+    "kubelet's tells that it made one (--network-plugin=)"
 
 static void set_spec(struct launch *launch, const char *text)
 {
@@ -96,6 +100,10 @@ static void enter(const struct row *row)
         set_mounts(launch, row->mount);
     if (row->n_apps > 0)
         set_apps(launch, row->n_apps);
+    if (row->hosts) {
+        manifest_add_host_volume(launch->manifest, "h", row->hosts, false);
+        manifest_add_mount(launch->manifest, 0, "h", "/etc/hosts", false);
+    }
     if (row->flag)
         set_flag(launch, row->flag);
     if (row->spec)
@@ -155,8 +163,17 @@ static void prepare_chooses_the_stage1(void **state)
         {.spec = HOST_PID PRIVILEGED "}",
          .n_apps = 2,
          .words = WITHOUT_PID "stage1-fly runs pods of one container only"},
+        {.spec = "{\"hostPID\":true," PRIVILEGED "}", .words = WITHOUT_PID WITHOUT_NETWORK},
         {.spec = "{\"hostPID\":true," PRIVILEGED "}",
-         .words = WITHOUT_PID "stage1-fly has no network of its own, and hostNetwork is not set"},
+         .hosts = "/var/lib/kubelet/pods/1234/etc-hosts",
+         .runs_under_fly = true,
+         .words = fly_note},
+        {.spec = "{\"hostPID\":true," PRIVILEGED "}",
+         .hosts = "/var/lib/kubelet/pods/1234/containers/c/etc-hosts",
+         .words = WITHOUT_PID WITHOUT_NETWORK},
+        {.spec = "{\"hostPID\":true," PRIVILEGED "}",
+         .hosts = "/var/lib/kubelet/pods/4321/etc-hosts",
+         .words = WITHOUT_PID WITHOUT_NETWORK},
         {.spec = HOST_PID PRIVILEGED "}",
          .is_plain = true,
          .words = WITHOUT_PID "stage1-fly is no isolation, and the container is not privileged "
