@@ -363,6 +363,59 @@ static void fly_gets_it_too(void **state)
     finish(family[0]);
 }
 
+/* The recorded pod with one app only, by another UID. */
+static json_t *manifest_of_one(const char *uid)
+{
+    json_t *manifest = manifest_of("two-apps");
+    const json_t *annotations = json_object_get(manifest, "annotations");
+
+    json_array_remove(json_object_get(manifest, "apps"), 0);
+    for (size_t i = 0; i < json_array_size(annotations); i++) {
+        json_t *entry = json_array_get(annotations, i);
+        if (strcmp(field(entry, "name"), "io.kubernetes.pod.uid") == 0)
+            json_object_set_new(entry, "value", json_string(uid));
+    }
+    return manifest;
+}
+
+/* Runs it under fly, where a score is set by nobody but gantryd, and waits until it has it. */
+static pid_t run_with_score(const json_t *manifest)
+{
+    kubelet_tells(manifest, json_object(), json_object());
+    CLEANUP(result_deinit)
+    struct result result =
+        rkt_prepare(manifest, "--stage1-name=coreos.com/rkt/stage1-fly:1.30.0", NULL);
+    CLEANUP(freep) char *uuid = rkt_uuid(&result);
+    pid_t pod = rkt_run(uuid);
+    wait_for(score_of(pod) == 1000);
+    return pod;
+}
+
+static void who_has_its_pid_by_now_keeps_his_score(void **state)
+{
+    static const char state_file[] = NODE_STATE "/pods/gone.json";
+    char *const argv[] = {"sleep", "1000", NULL};
+    CLEANUP(json_decrefp) json_t *gone = manifest_of_one("gone");
+    CLEANUP(json_decrefp) json_t *other = manifest_of_one("other");
+
+    (void)state;
+    pid_t pod = run_with_score(gone);
+    gantryd_end(SIGKILL);
+    end_pod(pod);
+    kubelet_stop();
+    pid_t heir = start_argv("/bin/sleep", argv);
+    CLEANUP(json_decrefp) json_t *known = read_json(state_file);
+    json_object_set_new(json_array_get(json_object_get(known, "rktPods"), 0), "pid",
+                        json_integer(heir));
+    assert_int_equal(json_dump_file(known, state_file, 0), 0);
+    gantryd_start();
+    /* who came later has been looked at, and so has the other one */
+    pod = run_with_score(other);
+    assert_int_equal(score_of(heir), 0);
+    end_pod(pod);
+    end_pod(heir);
+}
+
 static void explain_shows(const char *line, const char *qos_class, int front, int side)
 {
     CLEANUP(result_deinit)
@@ -471,6 +524,7 @@ int main(void)
         TEST(an_old_rkts_apps_get_them_later),
         TEST(what_gantryd_did_not_finish_the_next_one_does),
         TEST(fly_gets_it_too),
+        TEST(who_has_its_pid_by_now_keeps_his_score),
         TEST(explain_shows_class_and_scores),
         TEST(without_the_kubelet_nobody_has_one),
         TEST(where_lowering_is_forbidden_the_pod_runs_with_a_warning),
