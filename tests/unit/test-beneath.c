@@ -185,6 +185,56 @@ static void what_is_missing_is_made_like_the_root(void **state)
     umask(before);
 }
 
+/* mkdirat(2) as the code under test calls it: somebody may be quick, and put another folder in the
+ * place of the one that was made. */
+static int rivals_root_fd = -1;
+
+int __real_mkdirat(int dir_fd, const char *name, mode_t mode);
+int __wrap_mkdirat(int dir_fd, const char *name, mode_t mode);
+
+int __wrap_mkdirat(int dir_fd, const char *name, mode_t mode)
+{
+    int r = __real_mkdirat(dir_fd, name, mode);
+
+    if (r == 0 && rivals_root_fd >= 0)
+        assert_int_equal(
+            syscall(SYS_renameat2, dir_fd, name, rivals_root_fd, "rival", RENAME_EXCHANGE), 0);
+    return r;
+}
+
+/* The folder root/rival stands where root/NAME was made; it keeps its mode. */
+static void a_rival_takes_its_place(const struct scratch *scratch, const char *name)
+{
+    CLEANUP(fd_closep) int root_fd = open_root(scratch);
+    struct beneath found;
+    struct stat st;
+
+    rivals_root_fd = root_fd;
+    int r = beneath_open(root_fd, name, BENEATH_BY_COMPONENT, &found, NULL);
+    rivals_root_fd = -1;
+    assert_int_equal(r, 0);
+    assert_int_equal(fstat(found.fd, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0700);
+    fd_close(found.fd);
+}
+
+static void what_stands_there_instead_keeps_its_mode(void **state)
+{
+    const struct scratch *scratch = *state;
+
+    make_folder(scratch, "root", 0777);
+    make_folder(scratch, "root/rival", 0700);
+    scratch_write(scratch, "root/rival/file", "");
+    a_rival_takes_its_place(scratch, "a");
+    /* Only root can make one that is somebody else's. */
+    if (geteuid() == 0) {
+        CLEANUP(freep) char *rival = scratch_path(scratch, "root/rival");
+        assert_int_equal(chmod(rival, 0700), 0);
+        assert_int_equal(chown(rival, 1234, (gid_t)-1), 0);
+        a_rival_takes_its_place(scratch, "b");
+    }
+}
+
 static void a_setgid_root_hands_its_group_down(void **state)
 {
     const struct scratch *scratch = *state;
@@ -302,6 +352,7 @@ int main(void)
         TEST(what_is_there_is_opened_whatever_it_is),
         TEST(what_leads_out_or_may_is_refused_in_words),
         TEST(what_is_missing_is_made_like_the_root),
+        TEST(what_stands_there_instead_keeps_its_mode),
         TEST(a_setgid_root_hands_its_group_down),
         TEST(a_race_never_leads_out),
     };
