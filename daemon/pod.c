@@ -19,7 +19,7 @@ static int replace(char **slot, const char *value)
     return 0;
 }
 
-int notes_add(struct notes *notes, const char *room, const char *text)
+int notes_append(struct notes *notes, const char *room, const char *text)
 {
     struct note *list = reallocarray(notes->list, notes->n + 1, sizeof(*list));
     if (!list)
@@ -34,6 +34,41 @@ int notes_add(struct notes *notes, const char *room, const char *text)
     }
     list[notes->n++] = note;
     return 0;
+}
+
+/* Of the last room. */
+static size_t n_of_room(const struct notes *notes, const char *room)
+{
+    size_t n = 0;
+
+    while (n < notes->n && strcmp(notes->list[notes->n - 1 - n].room, room) == 0)
+        n++;
+    return n;
+}
+
+static int count_more(struct notes *notes)
+{
+    struct note *last = &notes->list[notes->n - 1];
+    char *text;
+
+    if (asprintf(&text, "and %zu more", ++notes->n_more) < 0)
+        return -ENOMEM;
+    free(last->text);
+    last->text = text;
+    return 0;
+}
+
+int notes_add(struct notes *notes, const char *room, const char *text)
+{
+    size_t n = n_of_room(notes, room);
+
+    if (n < NOTES_OF_ROOM)
+        return notes_append(notes, room, text);
+    if (n > NOTES_OF_ROOM)
+        return count_more(notes);
+    notes->n_more = 0;
+    int r = notes_append(notes, room, "");
+    return r == 0 ? count_more(notes) : r;
 }
 
 void notes_deinit(struct notes *notes)

@@ -25,10 +25,17 @@ struct note {
 struct notes {
     struct note *list;
     size_t n;
+    size_t n_more; /* that the last one stands for */
 };
+
+/* Of one room so many are kept, and then one that counts the others: an entry of the journal that
+ * has a thousand fields is not taken. */
+#define NOTES_OF_ROOM 16
 
 /* Return: 0 or -ENOMEM. */
 int notes_add(struct notes *notes, const char *room, const char *text);
+/* Adds one that was kept before, whatever their number. */
+int notes_append(struct notes *notes, const char *room, const char *text);
 void notes_deinit(struct notes *notes);
 
 /* The last launch of a kind, for gantryctl explain. All-zero: there was none. */

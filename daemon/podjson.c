@@ -97,7 +97,7 @@ static int notes_from_json(struct notes *notes, const json_t *json)
         const char *room, *text;
         if (json_unpack(json_array_get(json, i), "{s:s, s:s}", "room", &room, "text", &text) < 0)
             return PODJSON_E_BAD;
-        int r = notes_add(notes, room, text);
+        int r = notes_append(notes, room, text);
         if (r < 0)
             return r;
     }

@@ -42,6 +42,8 @@ static struct pod *full_pod(void)
     pod_add_oom_score(pod, "b", -5);
 
     notes_add(&notes, "hostpath", "made /srv");
+    for (size_t i = 0; i < NOTES_OF_ROOM + 3; i++)
+        notes_add(&notes, "volumes", "changed");
     record_set(&pod->passed, "prepare", 5, NULL, &notes);
     record_set(&pod->refused, "prepare", 6, "Back-off", &notes);
     record_set(&pod->refused, "prepare", 7, "Back-off", &notes);
@@ -84,6 +86,7 @@ static void nothing_is_lost_on_the_way(void **state)
     assert_string_equal(back->rktpods->next->apps[1].container, "b");
     assert_int_equal(back->refused.n_times, 2);
     assert_string_equal(back->passed.notes.list[0].text, "made /srv");
+    assert_string_equal(back->passed.notes.list[NOTES_OF_ROOM + 1].text, "and 3 more");
     assert_string_equal(back->qos_class, "Burstable");
     assert_int_equal(back->n_oom_scores, 2);
     assert_string_equal(back->oom_scores[0].container, "a");
