@@ -50,6 +50,18 @@ size_t path_depth(const char *path)
     return n;
 }
 
+bool path_has_dot_dot(const char *path)
+{
+    const char *name;
+    size_t length;
+
+    while ((name = path_component(&path, &length))) {
+        if (length == 2 && memcmp(name, "..", 2) == 0)
+            return true;
+    }
+    return false;
+}
+
 static char *rewrite(const char *path, bool resolves)
 {
     char *text = malloc(strlen(path) + 2);

@@ -22,6 +22,9 @@ const char *path_below(const char *path, const char *folder);
 /* The number of components. */
 size_t path_depth(const char *path);
 
+/* Whether one of them is "..". */
+bool path_has_dot_dot(const char *path);
+
 /* One form for all paths that are the same, so that they can be compared and joined as text: a
  * slash and a name for each component, "/a/b", and "" for the root. Return: to free(), or NULL
  * without memory. */

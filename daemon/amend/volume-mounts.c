@@ -379,12 +379,14 @@ static int mount_whole(const struct sight *sight, const struct want *want,
 }
 
 /* Where a subPath needs no walk of ours: the kubelet has mounted it itself, or nobody but the
- * kubelet writes to the volume. In the latter every key is a symlink of the kubelet's. */
+ * kubelet writes to the volume. In the latter every key is a symlink of the kubelet's. (`..` could
+ * lead there from another volume, or from there to another pod's.) */
 static bool is_safe_as_it_is(const struct launch *launch, const char *source,
                              const struct podspec_mount *mount)
 {
     return source_is_kubelets_subpath(launch, source, mount) ||
-           (launch->config->volumes.read_only_secrets && source_is_api_data(launch, source));
+           (launch->config->volumes.read_only_secrets && source_is_api_data(launch, source) &&
+            !path_has_dot_dot(source) && !path_has_dot_dot(mount->subpath));
 }
 
 static int see_to_mount(struct sight *sight, struct want *want)

@@ -51,18 +51,6 @@ bool subpath_is_part(const char *subpath)
     return path_depth(subpath) > 0;
 }
 
-static bool has_dot_dot(const char *path)
-{
-    const char *name;
-    size_t length;
-
-    while ((name = path_component(&path, &length))) {
-        if (length == 2 && memcmp(name, "..", 2) == 0)
-            return true;
-    }
-    return false;
-}
-
 bool source_is_kubelets_subpath(const struct launch *launch, const char *source,
                                 const struct podspec_mount *mount)
 {
@@ -72,7 +60,8 @@ bool source_is_kubelets_subpath(const struct launch *launch, const char *source,
     rest = rest ? path_below(rest, launch->identity.uid) : NULL;
     rest = rest ? path_below(rest, "volume-subpaths") : NULL;
     /* An older kubelet lets ".." lead there; those that have the folder refuse such subPaths. */
-    return rest && subpath_is_part(rest) && !has_dot_dot(rest) && !has_dot_dot(mount->subpath);
+    return rest && subpath_is_part(rest) && !path_has_dot_dot(rest) &&
+           !path_has_dot_dot(mount->subpath);
 }
 
 /* The volumes of the manifest, by index. */

@@ -66,6 +66,28 @@ static void a_subpath_of_what_the_kubelet_writes_stays(void **state)
     assert_true(manifest_volume(launch->manifest, 0).read_only);
 }
 
+/* An old kubelet joins them as text. */
+static void a_subpath_does_not_lead_to_what_the_kubelet_writes(void **state)
+{
+    static const char *const sources[] = {
+        POD_FOLDER "volumes/kubernetes.io~secret/other",
+        POD_FOLDER "volumes/kubernetes.io~empty-dir/v/../../kubernetes.io~secret/other",
+        POD_FOLDER "volumes/kubernetes.io~secret/../kubernetes.io~secret/other",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(sources); i++) {
+        CLEANUP(freep) char *volumes = NULL;
+        assert_true(asprintf(&volumes, "u1 %s", sources[i]) > 0);
+        LAUNCH("a: u1 /p", volumes);
+        tell(launch, "a: v /p sub=../../kubernetes.io~secret/other", "v nfs");
+        launch->may_wait = true;
+        int r = amend_volumes(launch);
+        /* or the room subpath refuses it */
+        assert_true(r == LAUNCH_E_REFUSED || (r == 0 && launch->n_subpaths == 1));
+    }
+}
+
 /* The pod's author writes the subPath, and it must be walked whatever it is called. */
 static void a_subpath_is_not_the_kubelets_by_its_name(void **state)
 {
@@ -232,6 +254,7 @@ int main(void)
         cmocka_unit_test(a_subpath_of_a_later_kubelet_gets_its_root),
         cmocka_unit_test(the_kubelets_own_subpaths_are_left_alone),
         cmocka_unit_test(a_subpath_of_what_the_kubelet_writes_stays),
+        cmocka_unit_test(a_subpath_does_not_lead_to_what_the_kubelet_writes),
         cmocka_unit_test(a_subpath_is_not_the_kubelets_by_its_name),
         cmocka_unit_test(the_root_that_explains_most_is_taken),
         cmocka_unit_test(what_cannot_be_found_is_refused),

@@ -64,6 +64,17 @@ static void folders_are_counted(void **state)
     assert_int_equal(path_depth("/a/../b/"), 3);
 }
 
+static void dots_are_seen(void **state)
+{
+    (void)state;
+    assert_true(path_has_dot_dot(".."));
+    assert_true(path_has_dot_dot("/a/../b"));
+    assert_true(path_has_dot_dot("a/.."));
+    assert_false(path_has_dot_dot("/a/..b/.../b.."));
+    assert_false(path_has_dot_dot("/a/./b"));
+    assert_false(path_has_dot_dot(""));
+}
+
 static void a_path_is_cleaned(void **state)
 {
     static const struct {
@@ -94,6 +105,7 @@ int main(void)
         cmocka_unit_test(what_lies_below),
         cmocka_unit_test(the_same_paths_have_one_form),
         cmocka_unit_test(folders_are_counted),
+        cmocka_unit_test(dots_are_seen),
         cmocka_unit_test(a_path_is_cleaned),
     };
 
