@@ -9,6 +9,9 @@
  * of it, and what the images brought.
  */
 
+#include <limits.h>
+#include <string.h>
+
 #include "daemon/amend/rooms.h"
 #include "daemon/launch.h"
 #include "lib/bounds.h"
@@ -38,18 +41,23 @@ static int check_mount_points(struct launch *launch)
                : 0;
 }
 
-/* Folders that are missing are made, one by one. */
+/* Folders that are missing are made, one by one. They are counted no further than need be, for the
+ * loop waits for it; a path that is longer than the kernel takes is refused where it is used. */
 static int check_folders(struct launch *launch)
 {
     size_t n = 0;
 
-    for (size_t i = 0; i < manifest_n_volumes(launch->manifest); i++) {
+    for (size_t i = 0; i < manifest_n_volumes(launch->manifest) && n <= BOUND_FOLDERS; i++) {
         const char *source = manifest_volume(launch->manifest, i).source;
-        n += source ? path_depth(source) : 0;
+        if (source && strlen(source) < PATH_MAX)
+            n += path_depth(source);
     }
-    return n > BOUND_FOLDERS
-               ? refuse(launch, "folders in the sources of its volumes", n, BOUND_FOLDERS)
-               : 0;
+    return n <= BOUND_FOLDERS
+               ? 0
+               : error_set(
+                     &launch->error, LAUNCH_E_REFUSED,
+                     "the pod manifest has more than %d folders in the sources of its volumes",
+                     BOUND_FOLDERS);
 }
 
 int amend_size(struct launch *launch)

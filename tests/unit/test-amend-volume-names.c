@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "daemon/amend/rooms.h"
+#include "lib/bounds.h"
 #include "tests/unit/launches.h"
 #include "tests/unit/volumes.h"
 
@@ -84,13 +85,13 @@ static void a_guess_for_a_read_only_point_is_read_only(void **state)
     becomes(launch, "a: v /v ro", "v /r/a ro");
 }
 
-#define N_MANY 200
+#define N_MANY BOUND_MANIFEST_VOLUMES
 
 /* As kubelet 1.3 writes an app that mounts one volume so often; the one point that is left is that
  * of the last. */
 static void many_of_one_name_are_repaired(void **state)
 {
-    char volumes[16384] = "";
+    static char volumes[65536];
 
     (void)state;
     for (size_t i = 0; i < N_MANY; i++)
@@ -99,7 +100,7 @@ static void many_of_one_name_are_repaired(void **state)
     launch->may_wait = true;
     assert_int_equal(amend_volumes(launch), 0);
     assert_int_equal(manifest_n_volumes(launch->manifest), 1);
-    assert_string_equal(manifest_volume(launch->manifest, 0).source, "/srv/199");
+    assert_string_equal(manifest_volume(launch->manifest, 0).source, "/srv/1023");
 }
 
 int main(void)
