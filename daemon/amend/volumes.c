@@ -123,8 +123,20 @@ static int protect_sources(struct launch *launch)
     return r;
 }
 
-/* So many are compared and sorted at once; for more the loop has no time. */
-#define AT_ONCE_MAX 64
+/* So many volumes, mount points and mounts are compared and sorted at once; for more the loop has
+ * no time. */
+#define AT_ONCE_MAX 192
+
+static bool is_large(const struct launch *launch)
+{
+    size_t n = manifest_n_volumes(launch->manifest);
+
+    for (size_t i = 0; i < manifest_n_apps(launch->manifest); i++)
+        n += manifest_n_mounts(launch->manifest, i);
+    for (size_t i = 0; launch->spec && i < launch->spec->n_containers; i++)
+        n += launch->spec->containers[i].n_mounts;
+    return n > AT_ONCE_MAX;
+}
 
 static int amend(struct launch *launch, const struct volume_roots *roots, json_t *doubtful)
 {
@@ -147,7 +159,7 @@ int amend_volumes(struct launch *launch)
 
     if (!launch->manifest || !launch->is_kubernetes)
         return 0;
-    if (!launch->may_wait && manifest_n_volumes(launch->manifest) > AT_ONCE_MAX)
+    if (!launch->may_wait && is_large(launch))
         return LAUNCH_E_WAIT;
     int r = launch->spec ? volume_roots_find(&roots, launch) : 0;
     if (r != 0)

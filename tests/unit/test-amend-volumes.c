@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/unit.h"
 
+#include <stdio.h>
+
 #include "daemon/amend/rooms.h"
 #include "tests/unit/launches.h"
 #include "tests/unit/volumes.h"
@@ -223,6 +225,25 @@ static void a_mount_that_shows_the_subpath_as_a_string_is_refused(void **state)
                "container \"a\": mount /q: the pod spec has no subPath link of volume \"v\" there");
 }
 
+/* Whatever it is that there is much of. */
+static void what_is_large_is_not_for_the_loop(void **state)
+{
+    char text[8192] = "a: v /0", spec[8192] = "a: v /0";
+
+    (void)state;
+    for (size_t i = 1; i < 200; i++) {
+        sprintf(text + strlen(text), ", v /%zu", i);
+        sprintf(spec + strlen(spec), ", v /%zu", i);
+    }
+    LAUNCH("a: v /0", "v /r");
+    tell(launch, spec, "v nfs");
+    assert_int_equal(amend_volumes(launch), LAUNCH_E_WAIT);
+    CLEANUP(launch_freep) struct launch *points = launch_of(config, text, "v /r");
+    assert_int_equal(amend_volumes(points), LAUNCH_E_WAIT);
+    points->may_wait = true;
+    assert_int_equal(amend_volumes(points), 0);
+}
+
 /* As it is written: `..` too, and before 1.8 a relative one. */
 static void paths_are_compared_as_the_kubelet_writes_them(void **state)
 {
@@ -366,6 +387,7 @@ int main(void)
         cmocka_unit_test(an_images_mount_point_gives_way),
         cmocka_unit_test(an_images_mount_point_is_not_the_pods),
         cmocka_unit_test(a_mount_that_shows_the_subpath_as_a_string_is_refused),
+        cmocka_unit_test(what_is_large_is_not_for_the_loop),
         cmocka_unit_test(paths_are_compared_as_the_kubelet_writes_them),
         cmocka_unit_test(mounts_at_one_place_are_each_their_own),
         cmocka_unit_test(the_specs_own_hosts_file_stays),
