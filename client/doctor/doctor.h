@@ -51,8 +51,10 @@ typedef void doctor_check_fn(struct doctor *doctor, struct finding *finding);
 
 /* client/doctor/gantry.c. The socket's keeps what gantryd has found. */
 doctor_check_fn doctor_configuration, doctor_socket, doctor_units;
+/* client/doctor/kubelet.c */
+doctor_check_fn doctor_kubelet;
 /* client/doctor/rkt.c, client/doctor/stage1.c */
-doctor_check_fn doctor_kubelet, doctor_rkt, doctor_stage1;
+doctor_check_fn doctor_rkt, doctor_stage1;
 /* client/doctor/system.c */
 doctor_check_fn doctor_systemd, doctor_cgroup, doctor_overlay, doctor_pidfd, doctor_clock;
 /* client/doctor/journal.c */
@@ -66,3 +68,6 @@ int doctor_run(char *const *argv, char *out, size_t size);
 
 /* Reads a small file of `folder`, ended by a NUL. Return: a string to free(), NULL and errno. */
 char *doctor_read(const char *folder, const char *name, size_t *lengthp);
+
+/* Whether two paths lead to one file that is there. */
+bool doctor_is_same_file(const char *a, const char *b);

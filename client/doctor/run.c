@@ -6,6 +6,7 @@
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "client/doctor/doctor.h"
@@ -130,4 +131,12 @@ char *doctor_read(const char *folder, const char *name, size_t *lengthp)
     char *result = text;
     text = NULL;
     return result;
+}
+
+bool doctor_is_same_file(const char *a, const char *b)
+{
+    struct stat st_a, st_b;
+
+    return stat(a, &st_a) == 0 && stat(b, &st_b) == 0 && st_a.st_dev == st_b.st_dev &&
+           st_a.st_ino == st_b.st_ino;
 }

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Whether the kubelet calls the drop-in.
+ */
+
+#include <ctype.h>
+#include <dirent.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "client/doctor/doctor.h"
+
+struct cmdline {
+    char *text; /* NUL after each argument */
+    size_t length;
+};
+
+static const char *next_argument(const struct cmdline *cmdline, const char *arg)
+{
+    const char *next = arg + strlen(arg) + 1;
+
+    return next < cmdline->text + cmdline->length ? next : NULL;
+}
+
+static const char *base_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
+}
+
+/* kubelet ..., or hyperkube kubelet ... */
+static bool is_kubelet(const struct cmdline *cmdline)
+{
+    const char *program = cmdline->length > 0 ? base_of(cmdline->text) : "";
+    const char *first = cmdline->length > 0 ? next_argument(cmdline, cmdline->text) : NULL;
+
+    return strcmp(program, "kubelet") == 0 ||
+           (strcmp(program, "hyperkube") == 0 && first && strcmp(first, "kubelet") == 0);
+}
+
+/* The value of --name=VALUE or --name VALUE, the last one, as the kubelet takes it. Return: NULL if
+ * it is not given. */
+static const char *flag_of(const struct cmdline *cmdline, const char *name)
+{
+    const char *value = NULL;
+    size_t length = strlen(name);
+
+    for (const char *arg = cmdline->text; arg; arg = next_argument(cmdline, arg)) {
+        if (strncmp(arg, "--", 2) != 0 || strncmp(arg + 2, name, length) != 0)
+            continue;
+        if (arg[2 + length] == '=')
+            value = arg + 2 + length + 1;
+        else if (arg[2 + length] == '\0')
+            value = next_argument(cmdline, arg);
+    }
+    return value;
+}
+
+static void judge_kubelet(const struct doctor *doctor, const struct cmdline *cmdline,
+                          const char *pid, struct finding *finding)
+{
+    const char *runtime = flag_of(cmdline, "container-runtime");
+    const char *path = flag_of(cmdline, "rkt-path");
+
+    if (!runtime || strcmp(runtime, "rkt") != 0) {
+        finding_set(finding, FINDING_FAILED, "the kubelet (pid %s) runs its pods with %s, not rkt",
+                    pid, runtime ? runtime : "docker");
+        finding_mend(finding, "--container-runtime=rkt --rkt-path=%s among the kubelet's flags",
+                     doctor->dropin);
+    } else if (!path) {
+        finding_set(finding, FINDING_FAILED,
+                    "the kubelet (pid %s) goes round gantry: it has no --rkt-path", pid);
+        finding_mend(finding,
+                     "install -D -m 644 %s -t /etc/systemd/system/kubelet.service.d && systemctl "
+                     "daemon-reload && systemctl restart kubelet.service",
+                     doctor->example);
+    } else if (strcmp(path, doctor->dropin) != 0 && !doctor_is_same_file(path, doctor->dropin)) {
+        finding_set(finding, FINDING_FAILED,
+                    "the kubelet (pid %s) goes round gantry: it has --rkt-path=%s", pid, path);
+        finding_mend(finding,
+                     "--rkt-path=%s among the kubelet's flags, in the place of what is "
+                     "there",
+                     doctor->dropin);
+    } else {
+        finding_set(finding, FINDING_OK, "the kubelet (pid %s) calls %s", pid, path);
+    }
+}
+
+/* The first one that is not as it should be counts. */
+void doctor_kubelet(struct doctor *doctor, struct finding *finding)
+{
+    DIR *dir = opendir(doctor->proc);
+
+    finding_set(finding, FINDING_WARNING, "no kubelet runs");
+    finding_mend(finding, "systemctl start kubelet.service");
+    for (struct dirent *entry; dir && (entry = readdir(dir));) {
+        char name[NAME_MAX + sizeof("/cmdline")];
+        struct cmdline cmdline = {0};
+        if (!isdigit((unsigned char)entry->d_name[0]))
+            continue;
+        snprintf(name, sizeof(name), "%s/cmdline", entry->d_name);
+        CLEANUP(freep) char *text = doctor_read(doctor->proc, name, &cmdline.length);
+        cmdline.text = text;
+        if (!text || !is_kubelet(&cmdline))
+            continue;
+        finding_deinit(finding);
+        judge_kubelet(doctor, &cmdline, entry->d_name, finding);
+        if (finding->status != FINDING_OK)
+            break;
+    }
+    if (dir)
+        closedir(dir);
+}
