@@ -241,7 +241,7 @@ void agreement_judge(const struct agreement *agreement, const struct node *node,
     if (agreement->result < 0) {
         finding_set(finding, FINDING_FAILED, "%s: %s", agreement->unreadable,
                     strerror(-agreement->result));
-        finding_mend(finding, "DataDirectory= of [Rkt] in gantry.conf, as rkt's --dir is");
+        finding_advise(finding, "write rkt's --dir into gantry.conf, DataDirectory= of [Rkt]");
         return;
     }
     size_t n = say_disagreements(agreement, node, finding);

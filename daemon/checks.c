@@ -73,8 +73,8 @@ static void kubelet_answered(void *userdata, int result, struct podspec *spec, c
     (void)spec;
     if (result == KUBELET_E_UNANSWERED) {
         finding_set(finding, FINDING_FAILED, "the kubelet cannot be asked at %s: %s", url, reason);
-        finding_mend(finding, "--read-only-port=10255 among the kubelet's flags, or URL= of "
-                              "[Kubelet] in gantry.conf");
+        finding_advise(finding, "give the kubelet --read-only-port=10255, or write where it "
+                                "answers into gantry.conf, URL= of [Kubelet]");
     } else {
         finding_set(finding, FINDING_OK, "the kubelet answers at %s", url);
     }
@@ -90,7 +90,8 @@ static void ask_kubelet(struct checks *checks)
         return;
     }
     finding_set(finding, FINDING_WARNING, "the kubelet is not asked: URL= of [Kubelet] is empty");
-    finding_mend(finding, "URL=http://127.0.0.1:10255 in [Kubelet] of gantry.conf");
+    finding_advise(finding, "write where it answers into gantry.conf, URL= of [Kubelet]; "
+                            "by default it is http://127.0.0.1:10255");
     end_one(checks);
 }
 
@@ -108,9 +109,9 @@ static void look_at_openat2(struct finding *finding)
         finding_set(finding, FINDING_WARNING,
                     "openat2 is not there or denied: subPaths are walked step by step, as safely "
                     "but slower");
-        finding_mend(
+        finding_advise(
             finding,
-            "upgrade the node's kernel to Linux 5.6 or newer, and its systemd to 247 or newer");
+            "have Linux 5.6 and systemd 247, or newer; where they are, see what denies it: systemctl cat gantryd.service");
     }
     fd_close(found.fd);
 }

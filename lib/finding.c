@@ -18,11 +18,14 @@ const char *finding_status_name(enum finding_status status)
 }
 
 /* In one line, whatever the words came from. */
-static void PRINTF(2, 0) print(char **slot, const char *format, va_list args)
+static void PRINTF(3, 0) print(char **slot, const char *before, const char *format, va_list args)
 {
+    CLEANUP(freep) char *words = NULL;
     char *text = NULL;
 
-    if (vasprintf(&text, format, args) < 0)
+    if (vasprintf(&words, format, args) < 0)
+        words = NULL;
+    if (!words || asprintf(&text, "%s%s", before, words) < 0)
         text = NULL;
     for (char *p = text; p && *p; p++) {
         if ((unsigned char)*p < ' ' || *p == 0x7f)
@@ -38,7 +41,7 @@ void finding_set(struct finding *finding, enum finding_status status, const char
 
     finding->status = status;
     va_start(args, format);
-    print(&finding->found, format, args);
+    print(&finding->found, "", format, args);
     va_end(args);
 }
 
@@ -47,7 +50,16 @@ void finding_mend(struct finding *finding, const char *format, ...)
     va_list args;
 
     va_start(args, format);
-    print(&finding->remedy, format, args);
+    print(&finding->remedy, "", format, args);
+    va_end(args);
+}
+
+void finding_advise(struct finding *finding, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    print(&finding->remedy, "# ", format, args);
     va_end(args);
 }
 

@@ -20,7 +20,7 @@ enum finding_status {
 struct finding {
     enum finding_status status;
     char *found;  /* one line: "rkt 1.30.0 at /usr/bin/rkt" */
-    char *remedy; /* the command or the line of configuration that mends it; NULL: there is none */
+    char *remedy; /* finding_mend(), finding_advise(); NULL: it is well */
 };
 
 /* Return: static, "warning". */
@@ -29,8 +29,11 @@ const char *finding_status_name(enum finding_status status);
 /* Says what was found, in place of what was said before. */
 void finding_set(struct finding *finding, enum finding_status status, const char *format, ...)
     PRINTF(3, 4);
-/* Says what mends it. */
+/* Says which command mends it, run by a shell as it stands. */
 void finding_mend(struct finding *finding, const char *format, ...) PRINTF(2, 3);
+/* Says what somebody has to do who knows what we do not. It is told as a comment, for a shell that
+ * is given it. */
+void finding_advise(struct finding *finding, const char *format, ...) PRINTF(2, 3);
 
 void finding_deinit(struct finding *finding);
 

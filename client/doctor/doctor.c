@@ -26,6 +26,8 @@ static int ask_clock(int *statusp)
 
 struct doctor doctor_of_node(void)
 {
+    static const char *const rkts[] = {"/usr/bin/rkt", "/usr/local/bin/rkt", "/opt/bin/rkt",
+                                       "/opt/rkt/rkt", NULL};
     struct doctor doctor = {
         .config_path = config_path(),
         .proc = "/proc",
@@ -36,6 +38,7 @@ struct doctor doctor_of_node(void)
         .example = DOCDIR "/kubelet.service.d/10-gantry.conf",
         .manual = DOCDIR "/operating.md",
         .systemctl = "systemctl",
+        .rkts = rkts,
         .pidfd_open = open_pidfd,
         .clock_status = ask_clock,
         .get_catalog = sd_journal_get_catalog_for_message_id,

@@ -3,9 +3,8 @@
 
 /*
  * The checks of gantryctl doctor. Each looks at one thing that gantry needs, and leaves a finding:
- * what there is, and, unless it is as it should be, the line that mends it. None changes anything,
- * and none waits for long. Where things are is told by a struct doctor, so that the tests can break
- * them.
+ * what there is, and, unless it is as it should be, what mends it. None changes anything, and none
+ * waits for long. Where things are is told by a struct doctor, so that the tests can break them.
  */
 
 #include <jansson.h>
@@ -26,10 +25,11 @@ struct doctor {
     const char *run;      /* /run */
     const char *journals; /* /var/log/journal */
     char machine_id[SD_ID128_STRING_MAX];
-    const char *dropin;    /* the drop-in rkt, as it is installed */
-    const char *example;   /* the kubelet's drop-in unit file, as it is installed */
-    const char *manual;    /* docs/operating.md, as it is installed */
-    const char *systemctl; /* a program's name */
+    const char *dropin;      /* the drop-in rkt, as it is installed */
+    const char *example;     /* the kubelet's drop-in unit file, as it is installed */
+    const char *manual;      /* docs/operating.md, as it is installed */
+    const char *systemctl;   /* a program's name */
+    const char *const *rkts; /* where rkt usually is; ended by NULL */
     /* What the kernel and the catalog say: as pidfd_open(2), adjtimex(2) and
        sd_journal_get_catalog_for_message_id(3). */
     int (*pidfd_open)(void); /* Return: 0 or -errno */
@@ -41,7 +41,7 @@ struct doctor {
     char *to_ask;    /* and what mends that */
 };
 
-#define AS_ROOT "sudo gantryctl doctor"
+#define AS_ROOT "run gantryctl doctor as root"
 
 /* Where everything is on a node; the configuration is still to be set. doctor_deinit() is due. */
 struct doctor doctor_of_node(void);

@@ -33,33 +33,35 @@ void doctor_configuration(struct doctor *doctor, struct finding *finding)
         finding_set(finding, finding->status, "%s (and %u more)", first ? first : "",
                     doctor->n_config_faults - 1);
     }
-    finding_mend(finding, "gantryd --check-config  # tells all faults; when they are mended: "
-                          "systemctl restart gantryd.socket gantryd.service");
+    finding_advise(finding, "mend all that gantryd --check-config tells, then: " START_ALL);
 }
 
 /* The socket. */
 
-static void cannot_ask(struct doctor *doctor, struct finding *finding, enum finding_status status,
-                       const char *remedy, const char *why)
+static void not_permitted(const struct doctor *doctor, struct finding *finding)
 {
-    finding_set(finding, status, "gantryd cannot be asked at %s: %s", doctor->config->daemon.socket,
-                why);
-    finding_mend(finding, "%s", remedy);
-    free(doctor->not_asked);
-    free(doctor->to_ask);
-    doctor->not_asked = strdup("gantryd cannot be asked");
-    doctor->to_ask = strdup(remedy);
+    finding_set(finding, FINDING_UNKNOWN, "gantryd cannot be asked at %s: not permitted",
+                doctor->config->daemon.socket);
+    finding_advise(finding, AS_ROOT);
 }
 
-static void failed_to_ask(struct doctor *doctor, struct finding *finding, int code)
+static void does_not_answer(const struct doctor *doctor, struct finding *finding, const char *why,
+                            const char *remedy)
+{
+    finding_set(finding, FINDING_FAILED, "gantryd cannot be asked at %s: %s",
+                doctor->config->daemon.socket, why);
+    finding_mend(finding, "%s", remedy);
+}
+
+static void failed_to_ask(const struct doctor *doctor, struct finding *finding, int code)
 {
     bool is_closed = code == -ENOENT || code == -ECONNREFUSED;
 
     if (code == -EACCES || code == -EPERM)
-        cannot_ask(doctor, finding, FINDING_UNKNOWN, AS_ROOT, strerror(-code));
+        not_permitted(doctor, finding);
     else
-        cannot_ask(doctor, finding, FINDING_FAILED, is_closed ? START_SOCKET : START_ALL,
-                   code > 0 ? "it closes the connection" : strerror(-code));
+        does_not_answer(doctor, finding, code > 0 ? "it closes the connection" : strerror(-code),
+                        is_closed ? START_SOCKET : START_ALL);
 }
 
 /* One call on a connection of its own. Return: 0 and the reply, to json_decref(); as connection_*.
@@ -134,13 +136,18 @@ void doctor_socket(struct doctor *doctor, struct finding *finding)
     if (r != 0) {
         failed_to_ask(doctor, finding, r);
     } else if (is_not_permitted(&reply)) {
-        cannot_ask(doctor, finding, FINDING_UNKNOWN, AS_ROOT, "not permitted");
+        not_permitted(doctor, finding);
     } else if (reply.error) {
-        cannot_ask(doctor, finding, FINDING_FAILED, START_ALL, reply.error);
+        does_not_answer(doctor, finding, reply.error, START_ALL);
     } else {
         take_info(doctor, finding, reply.parameters);
         take_findings(doctor);
+        return;
     }
+    free(doctor->not_asked);
+    free(doctor->to_ask);
+    doctor->not_asked = strdup("gantryd cannot be asked");
+    doctor->to_ask = finding->remedy ? strdup(finding->remedy) : NULL;
 }
 
 /* The units. */
@@ -165,7 +172,7 @@ void doctor_units(struct doctor *doctor, struct finding *finding)
     if (r < 0 || active[0] == '\0') {
         finding_set(finding, FINDING_UNKNOWN, "systemd cannot be asked: %s%s%s", doctor->systemctl,
                     r < 0 ? ": " : " fails", r < 0 ? strerror(-r) : "");
-        finding_mend(finding, "systemctl status gantryd.socket  # why does systemd not answer?");
+        finding_advise(finding, "see why systemd does not answer: systemctl status");
     } else if (is_active == 0 && is_enabled == 0) {
         finding_set(finding, FINDING_OK, "gantryd.socket is %s and %s", enabled, active);
     } else if (strncmp(enabled, "masked", 6) == 0) {

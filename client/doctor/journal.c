@@ -89,6 +89,6 @@ void doctor_catalog(struct doctor *doctor, struct finding *finding)
     if (is_systemds_catalog(doctor))
         finding_mend(finding, "journalctl --update-catalog");
     else
-        finding_mend(finding, "less %s  # explains them: systemd takes catalogs of /usr alone",
-                     doctor->manual);
+        finding_advise(finding, "%s explains them: systemd takes catalogs of /usr alone",
+                       doctor->manual);
 }

@@ -67,8 +67,8 @@ static void judge_kubelet(const struct doctor *doctor, const struct cmdline *cmd
     if (!runtime || strcmp(runtime, "rkt") != 0) {
         finding_set(finding, FINDING_FAILED, "the kubelet (pid %s) runs its pods with %s, not rkt",
                     pid, runtime ? runtime : "docker");
-        finding_mend(finding, "--container-runtime=rkt --rkt-path=%s among the kubelet's flags",
-                     doctor->dropin);
+        finding_advise(finding, "give the kubelet --container-runtime=rkt --rkt-path=%s",
+                       doctor->dropin);
     } else if (!path) {
         finding_set(finding, FINDING_FAILED,
                     "the kubelet (pid %s) goes round gantry: it has no --rkt-path", pid);
@@ -79,10 +79,7 @@ static void judge_kubelet(const struct doctor *doctor, const struct cmdline *cmd
     } else if (strcmp(path, doctor->dropin) != 0 && !doctor_is_same_file(path, doctor->dropin)) {
         finding_set(finding, FINDING_FAILED,
                     "the kubelet (pid %s) goes round gantry: it has --rkt-path=%s", pid, path);
-        finding_mend(finding,
-                     "--rkt-path=%s among the kubelet's flags, in the place of what is "
-                     "there",
-                     doctor->dropin);
+        finding_advise(finding, "give the kubelet --rkt-path=%s in its place", doctor->dropin);
     } else {
         finding_set(finding, FINDING_OK, "the kubelet (pid %s) calls %s", pid, path);
     }

@@ -12,15 +12,12 @@
 
 #define RELEASES "https://github.com/rkt/rkt/releases/tag/v1.30.0"
 
-/* What there is in its usual places, if it is not where it was said to be. */
+/* Return: one in its usual places, NULL if there is none. */
 static const char *find_rkt(const struct doctor *doctor)
 {
-    static const char *const places[] = {"/usr/bin/rkt", "/usr/local/bin/rkt", "/opt/bin/rkt",
-                                         "/opt/rkt/rkt"};
-
-    for (size_t i = 0; i < N_ELEMENTS(places); i++) {
-        if (access(places[i], X_OK) == 0 && !doctor_is_same_file(places[i], doctor->dropin))
-            return places[i];
+    for (const char *const *rkt = doctor->rkts; *rkt; rkt++) {
+        if (access(*rkt, X_OK) == 0 && !doctor_is_same_file(*rkt, doctor->dropin))
+            return *rkt;
     }
     return NULL;
 }
@@ -35,8 +32,8 @@ static void mend_path(const struct doctor *doctor, struct finding *finding)
                      "reload-or-restart gantryd.service",
                      doctor->config_path, found, doctor->config_path);
     else
-        finding_mend(finding, "Path=/where/it/is/rkt in [Rkt] of %s; or install rkt, %s",
-                     doctor->config_path, RELEASES);
+        finding_advise(finding, "write where rkt is into %s, Path= of [Rkt]; or install it: %s",
+                       doctor->config_path, RELEASES);
 }
 
 /* What does not work with rkt 1.MINOR; "" if all does. gantryd(8) has it room by room. */
@@ -56,14 +53,14 @@ static void judge_version(const char *rkt, const char *out, struct finding *find
 
     if (sscanf(out, "rkt Version: %63s", version) != 1 || sscanf(version, "1.%u", &minor) != 1) {
         finding_set(finding, FINDING_FAILED, "%s is no rkt 1.x, by what `rkt version` prints", rkt);
-        finding_mend(finding, "rkt 1.30.0, %s", RELEASES);
+        finding_advise(finding, "install rkt 1.30.0: %s", RELEASES);
         return;
     }
     const char *missing = lacks(minor);
     finding_set(finding, missing[0] ? FINDING_WARNING : FINDING_OK, "rkt %s at %s%s", version, rkt,
                 missing);
     if (missing[0])
-        finding_mend(finding, "rkt 1.30.0, %s", RELEASES);
+        finding_advise(finding, "install rkt 1.30.0: %s", RELEASES);
 }
 
 void doctor_rkt(struct doctor *doctor, struct finding *finding)
@@ -87,6 +84,6 @@ void doctor_rkt(struct doctor *doctor, struct finding *finding)
     } else {
         finding_set(finding, FINDING_FAILED, "`%s version` fails: %s %d", rkt,
                     r < 0 ? strerror(-r) : "exit status", r < 0 ? 0 : r);
-        finding_mend(finding, "%s version  # what does it say?", rkt);
+        finding_advise(finding, "see what it says: %s version", rkt);
     }
 }

@@ -92,7 +92,10 @@ static void judge(const struct doctor *doctor, const struct stage1s *stage1s, bo
     else
         finding_set(finding, FINDING_WARNING,
                     "rkt has %s, and none but for hostPID: other pods will not start", names);
-    finding_mend(finding, "%s --dir=%s fetch %s", config->rkt.path, config->rkt.data_dir, missing);
+    finding_advise(finding,
+                   "fetch it by name: %s --dir=%s fetch %s; or the file of it in rkt's release, "
+                   "with --insecure-options=image",
+                   config->rkt.path, config->rkt.data_dir, missing);
 }
 
 void doctor_stage1(struct doctor *doctor, struct finding *finding)
@@ -109,14 +112,14 @@ void doctor_stage1(struct doctor *doctor, struct finding *finding)
     char *list[] = {rkt, dir_option, "image", "list", "--no-legend", "--full", NULL};
     if (geteuid() != 0) {
         finding_set(finding, FINDING_UNKNOWN, "only root may look into rkt's store");
-        finding_mend(finding, AS_ROOT);
+        finding_advise(finding, AS_ROOT);
         return;
     }
     int r = doctor_run(list, out, OUT_SIZE);
     if (r != 0) {
         finding_set(finding, FINDING_UNKNOWN, "rkt cannot be asked: %s",
                     r < 0 ? strerror(-r) : "`image list` fails");
-        finding_mend(finding, "%s image list", rkt);
+        finding_advise(finding, "see what it says: %s image list", rkt);
         return;
     }
     add_stored(&stage1s, out);

@@ -13,6 +13,7 @@
 #include "client/doctor/doctor.h"
 
 #define SYSTEMD_MIN 240
+#define PROC_ADVICE "find out what is wrong with /proc: systemd mounts it at the boot"
 
 void doctor_systemd(struct doctor *doctor, struct finding *finding)
 {
@@ -26,14 +27,14 @@ void doctor_systemd(struct doctor *doctor, struct finding *finding)
     if (r != 0 || sscanf(out, "systemd %u", &version) != 1) {
         finding_set(finding, FINDING_UNKNOWN, "%s --version: %s", doctor->systemctl,
                     r < 0 ? strerror(-r) : "an answer that is none");
-        finding_mend(finding, "%s --version  # what does it say? systemd %d or newer is needed",
-                     doctor->systemctl, SYSTEMD_MIN);
+        finding_advise(finding, "see what %s --version says: systemd %d or newer is needed",
+                       doctor->systemctl, SYSTEMD_MIN);
     } else if (stat(path, &st) < 0) {
         finding_set(finding, FINDING_FAILED, "the machine was not booted with systemd");
-        finding_mend(finding, "init=/lib/systemd/systemd on the kernel's command line");
+        finding_advise(finding, "boot it with systemd: init=/lib/systemd/systemd for the kernel");
     } else if (version < SYSTEMD_MIN) {
         finding_set(finding, FINDING_FAILED, "systemd %u", version);
-        finding_mend(finding, "upgrade the node's systemd to %d or newer", SYSTEMD_MIN);
+        finding_advise(finding, "upgrade the node's systemd to %d or newer", SYSTEMD_MIN);
     } else {
         finding_set(finding, FINDING_OK, "systemd %u", version);
     }
@@ -55,7 +56,7 @@ void doctor_cgroup(struct doctor *doctor, struct finding *finding)
     if (!mountinfo) {
         finding_set(finding, FINDING_UNKNOWN, "%s/self/mountinfo: %s", doctor->proc,
                     strerror(errno));
-        finding_mend(finding, "mount -t proc proc /proc");
+        finding_advise(finding, PROC_ADVICE);
         return;
     }
     bool has_v1 = is_mounted(mountinfo, "cgroup"), has_v2 = is_mounted(mountinfo, "cgroup2");
@@ -66,7 +67,7 @@ void doctor_cgroup(struct doctor *doctor, struct finding *finding)
                                      : "cgroup v2");
     } else {
         finding_set(finding, FINDING_FAILED, "no cgroup hierarchy is mounted");
-        finding_mend(finding, "mount -t cgroup2 cgroup2 /sys/fs/cgroup");
+        finding_advise(finding, "find out what took them away: systemd mounts them at the boot");
     }
 }
 
@@ -76,7 +77,7 @@ void doctor_overlay(struct doctor *doctor, struct finding *finding)
 
     if (!filesystems) {
         finding_set(finding, FINDING_UNKNOWN, "%s/filesystems: %s", doctor->proc, strerror(errno));
-        finding_mend(finding, "mount -t proc proc /proc");
+        finding_advise(finding, PROC_ADVICE);
     } else if (strstr(filesystems, "\toverlay\n")) {
         finding_set(finding, FINDING_OK, "the kernel has overlay");
     } else {
@@ -97,7 +98,7 @@ void doctor_pidfd(struct doctor *doctor, struct finding *finding)
     finding_set(finding, FINDING_FAILED,
                 "pidfd_open: %s: ends of pods are not seen, and nothing is held back",
                 strerror(-r));
-    finding_mend(finding, "upgrade the node's kernel to Linux 5.3 or newer");
+    finding_advise(finding, "upgrade the node's kernel to Linux 5.3 or newer");
 }
 
 void doctor_clock(struct doctor *doctor, struct finding *finding)
@@ -107,7 +108,7 @@ void doctor_clock(struct doctor *doctor, struct finding *finding)
     int r = doctor->clock_status(&status);
     if (r < 0) {
         finding_set(finding, FINDING_UNKNOWN, "adjtimex: %s", strerror(-r));
-        finding_mend(finding, "timedatectl status");
+        finding_advise(finding, "see what timedatectl says");
     } else if (status & STA_UNSYNC) {
         finding_set(finding, FINDING_WARNING,
                     "the clock is not synchronized: times in the "

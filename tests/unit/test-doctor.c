@@ -25,6 +25,7 @@ struct node {
     struct doctor doctor;
     char *paths[16]; /* that the doctor has been told of */
     size_t n_paths;
+    const char *rkts[3];
 };
 
 static int pidfd_result, clock_result, clock_status;
@@ -147,10 +148,13 @@ static int node_setup(void **state)
         .example = "/usr/share/10-gantry.conf",
         .manual = "/usr/share/operating.md",
         .systemctl = path_of(node, "systemctl"),
+        .rkts = node->rkts,
         .pidfd_open = fake_pidfd,
         .clock_status = fake_clock,
         .get_catalog = fake_catalog,
     };
+    node->rkts[0] = node->doctor.dropin;
+    node->rkts[1] = path_of(node, "elsewhere");
     pidfd_result = clock_result = clock_status = 0;
     catalog_lacks = 0;
     *state = node;
@@ -170,6 +174,7 @@ static int node_teardown(void **state)
     return scratch_teardown(&scratch);
 }
 
+/* A `remedy` that begins with # is advice, and its words stand in it; any other is a command. */
 static void finds(struct node *node, doctor_check_fn *check, enum finding_status status,
                   const char *found, const char *remedy)
 {
@@ -179,10 +184,15 @@ static void finds(struct node *node, doctor_check_fn *check, enum finding_status
     assert_non_null(finding.found);
     if (!strstr(finding.found, found) || finding.status != status)
         fail_msg("%s: %s", finding_status_name(finding.status), finding.found);
-    if (!remedy)
+    if (!remedy) {
         assert_null(finding.remedy);
-    else if (!finding.remedy || !strstr(finding.remedy, remedy))
-        fail_msg("remedy: %s", finding.remedy ? finding.remedy : "none");
+        return;
+    }
+    assert_non_null(finding.remedy);
+    bool is_advice = remedy[0] == '#';
+    if ((strncmp(finding.remedy, "# ", 2) == 0) != is_advice ||
+        !strstr(finding.remedy, remedy + is_advice))
+        fail_msg("remedy: %s", finding.remedy);
 }
 
 static void is_well(struct node *node, doctor_check_fn *check, const char *found)
@@ -197,11 +207,11 @@ static void the_configuration(void **state)
     is_well(node, doctor_configuration, "/etc/gantry/gantry.conf");
     node->doctor.config_fault = strdup("x.conf:1: bad");
     node->doctor.n_config_faults = 1;
-    finds(node, doctor_configuration, FINDING_WARNING, "x.conf:1: bad", "--check-config");
+    finds(node, doctor_configuration, FINDING_WARNING, "x.conf:1: bad", "#--check-config");
     node->doctor.n_config_faults = 3;
     node->doctor.config_is_bad = true;
     finds(node, doctor_configuration, FINDING_FAILED, "x.conf:1: bad (and 2 more)",
-          "--check-config");
+          "#--check-config");
 }
 
 static void the_socket(void **state)
@@ -230,7 +240,7 @@ static void the_units(void **state)
          "systemctl unmask gantryd.socket && systemctl enable"},
         {"[ $1 = is-active ] && echo inactive; exit 1", FINDING_FAILED, "not known to systemd",
          "systemctl daemon-reload"},
-        {"exit 1", FINDING_UNKNOWN, "cannot be asked", "systemctl status"},
+        {"exit 1", FINDING_UNKNOWN, "cannot be asked", "#systemctl status"},
     };
 
     is_well(node, doctor_units, "enabled and active");
@@ -239,7 +249,7 @@ static void the_units(void **state)
         finds(node, doctor_units, cases[i].status, cases[i].found, cases[i].remedy);
     }
     remove_file(node, "systemctl");
-    finds(node, doctor_units, FINDING_UNKNOWN, "No such file", "systemctl status");
+    finds(node, doctor_units, FINDING_UNKNOWN, "No such file", "#systemctl status");
 }
 
 static void the_kubelet(void **state)
@@ -261,12 +271,13 @@ static void the_kubelet(void **state)
     /* what is last counts */
     CMDLINE("kubelet%c--container-runtime=rkt%c--rkt-path=%s%c--rkt-path=/usr/bin/rkt%c", 0, 0,
             dropin, 0, 0);
-    finds(node, doctor_kubelet, FINDING_FAILED, "has --rkt-path=/usr/bin/rkt", dropin);
+    finds(node, doctor_kubelet, FINDING_FAILED, "has --rkt-path=/usr/bin/rkt",
+          "#give the kubelet --rkt-path=");
     CMDLINE("kubelet%c--container-runtime=rkt%c--rkt-paths=/x%c", 0, 0, 0);
     finds(node, doctor_kubelet, FINDING_FAILED, "it has no --rkt-path",
           "install -D -m 644 /usr/share/10-gantry.conf");
     CMDLINE("kubelet%c--rkt-path", 0);
-    finds(node, doctor_kubelet, FINDING_FAILED, "with docker, not rkt", "--container-runtime=rkt");
+    finds(node, doctor_kubelet, FINDING_FAILED, "with docker, not rkt", "#--container-runtime=rkt");
     CMDLINE("hyperkube%cproxy%c", 0, 0);
     finds(node, doctor_kubelet, FINDING_WARNING, "no kubelet runs", "systemctl start");
 #undef CMDLINE
@@ -292,16 +303,18 @@ static void the_real_rkt(void **state)
     is_well(node, doctor_rkt, "rkt 1.19.0 at /");
     for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
         make_program(node, "rkt", cases[i].script);
-        finds(node, doctor_rkt, cases[i].status, cases[i].found, "");
+        finds(node, doctor_rkt, cases[i].status, cases[i].found, "#");
     }
     make_program(node, "rkt", "exec sleep 600 & sleep 600");
     usec_t begun = usec_now();
-    finds(node, doctor_rkt, FINDING_FAILED, "timed out", "rkt version");
+    finds(node, doctor_rkt, FINDING_FAILED, "timed out", "#rkt version");
     assert_true(usec_now() - begun < 9 * USEC_SEC);
     remove_file(node, "rkt");
-    finds(node, doctor_rkt, FINDING_FAILED, "No such file", "Path=");
+    finds(node, doctor_rkt, FINDING_FAILED, "No such file", "#Path= of [Rkt]; or install it");
+    make_program(node, "elsewhere", WELL_RKT);
+    finds(node, doctor_rkt, FINDING_FAILED, "No such file", "/elsewhere\\n' >/");
     replace(&node->config->rkt.path, node->doctor.dropin);
-    finds(node, doctor_rkt, FINDING_FAILED, "is the drop-in itself", "Path=");
+    finds(node, doctor_rkt, FINDING_FAILED, "is the drop-in itself", "/elsewhere\\n' >/");
 }
 
 static void its_stage1s(void **state)
@@ -313,11 +326,11 @@ static void its_stage1s(void **state)
                  "case $3 in list) echo 'sha512-2 x.io/stage1-x:1 1';; *) exit 254;; esac");
     finds(node, doctor_stage1, FINDING_WARNING,
           "does not have " FLY ": hostPID of pods will not work; it has stage1-x:1",
-          "rkt --dir=/var/lib/rkt fetch " FLY);
+          "#rkt --dir=/var/lib/rkt fetch " FLY);
     make_program(node, "rkt", "exit 254");
-    finds(node, doctor_stage1, FINDING_UNKNOWN, "`image list` fails", "rkt image list");
+    finds(node, doctor_stage1, FINDING_UNKNOWN, "`image list` fails", "#rkt image list");
     remove_file(node, "rkt");
-    finds(node, doctor_stage1, FINDING_UNKNOWN, "cannot be asked", "");
+    finds(node, doctor_stage1, FINDING_UNKNOWN, "cannot be asked", "#");
 }
 
 /* The default stage1 is a file until a pod needs it. */
@@ -327,14 +340,14 @@ static void its_default_stage1(void **state)
 
     make_program(node, "rkt", "[ $3 != list ] && exit 254; echo 'sha512-3 x.io/busybox 1'");
     finds(node, doctor_stage1, FINDING_WARNING, "rkt has no stage1, and none but for hostPID",
-          "fetch coreos.com/rkt/stage1-coreos");
+          "#fetch coreos.com/rkt/stage1-coreos");
     make_program(node, "rkt", "[ $3 != list ] || echo 'sha512-1 " FLY " 1'");
     finds(node, doctor_stage1, FINDING_WARNING, "rkt has stage1-fly:1.30.0, and none but for",
-          "rkt --dir=/var/lib/rkt fetch coreos.com/rkt/stage1-coreos");
+          "#rkt --dir=/var/lib/rkt fetch coreos.com/rkt/stage1-coreos");
     make_folder(node, "usr/lib/rkt/stage1-images");
     scratch_write(node->scratch, "usr/lib/rkt/stage1-images/stage1-fly.aci", "");
     finds(node, doctor_stage1, FINDING_WARNING, "rkt has stage1-fly:1.30.0, stage1-fly.aci, and",
-          "fetch coreos.com/rkt/stage1-coreos");
+          "#fetch coreos.com/rkt/stage1-coreos");
     scratch_write(node->scratch, "stage1-kvm.aci", "");
     is_well(node, doctor_stage1, "rkt has stage1-fly:1.30.0, stage1-fly.aci, stage1-kvm.aci");
     remove_file(node, "stage1-kvm.aci");
@@ -349,14 +362,14 @@ static void systemd(void **state)
     is_well(node, doctor_systemd, "systemd 252");
     make_program(node, "systemctl", "echo 'systemd 239'");
     finds(node, doctor_systemd, FINDING_FAILED, "systemd 239",
-          "upgrade the node's systemd to 240 or newer");
+          "#upgrade the node's systemd to 240 or newer");
     make_program(node, "systemctl", "echo 'systemd 240'");
     is_well(node, doctor_systemd, "systemd 240");
     remove_file(node, "run/systemd/system");
-    finds(node, doctor_systemd, FINDING_FAILED, "was not booted", "init=");
+    finds(node, doctor_systemd, FINDING_FAILED, "was not booted", "#init=");
     make_program(node, "systemctl", "echo no");
     finds(node, doctor_systemd, FINDING_UNKNOWN, "none",
-          "--version  # what does it say? systemd 240");
+          "#--version says: systemd 240 or newer is needed");
 }
 
 static void the_kernel(void **state)
@@ -371,20 +384,20 @@ static void the_kernel(void **state)
                   "1 2 0:3 / /x rw - cgroup c rw\n1 2 0:3 / /x rw - cgroup2 c rw\n");
     is_well(node, doctor_cgroup, "hybrid");
     scratch_write(scratch, "proc/self/mountinfo", "1 2 0:3 / /cgroup2 rw - tmpfs cgroup2 rw\n");
-    finds(node, doctor_cgroup, FINDING_FAILED, "no cgroup", "mount -t cgroup2");
+    finds(node, doctor_cgroup, FINDING_FAILED, "no cgroup", "#took them away");
     remove_file(node, "proc/self/mountinfo");
-    finds(node, doctor_cgroup, FINDING_UNKNOWN, "mountinfo: No such file", "mount -t proc");
+    finds(node, doctor_cgroup, FINDING_UNKNOWN, "mountinfo: No such file", "#/proc");
 
     is_well(node, doctor_overlay, "has overlay");
     scratch_write(scratch, "proc/filesystems", "nodev\toverlayfs\n");
     finds(node, doctor_overlay, FINDING_WARNING, "no overlay", "modprobe overlay");
     remove_file(node, "proc/filesystems");
-    finds(node, doctor_overlay, FINDING_UNKNOWN, "filesystems: No such file", "mount -t proc");
+    finds(node, doctor_overlay, FINDING_UNKNOWN, "filesystems: No such file", "#/proc");
 
     is_well(node, doctor_pidfd, "pidfd_open");
     pidfd_result = -ENOSYS;
     finds(node, doctor_pidfd, FINDING_FAILED, "nothing is held back",
-          "upgrade the node's kernel to Linux 5.3 or newer");
+          "#upgrade the node's kernel to Linux 5.3 or newer");
 }
 
 static void the_clock(void **state)
@@ -395,7 +408,7 @@ static void the_clock(void **state)
     clock_status = STA_UNSYNC;
     finds(node, doctor_clock, FINDING_WARNING, "is not synchronized", "timedatectl set-ntp true");
     clock_result = -EPERM;
-    finds(node, doctor_clock, FINDING_UNKNOWN, "adjtimex", "timedatectl");
+    finds(node, doctor_clock, FINDING_UNKNOWN, "adjtimex", "#timedatectl");
 }
 
 static void set_time(const struct node *node, const char *name, time_t seconds)
@@ -434,7 +447,7 @@ static void the_catalog(void **state)
     is_well(node, doctor_catalog, "explains all");
     catalog_lacks = 1;
     finds(node, doctor_catalog, FINDING_WARNING, "does not explain 1 of",
-          "less /usr/share/operating.md");
+          "# /usr/share/operating.md explains them");
     make_folder(node, "usr/local/lib/systemd/catalog");
     scratch_write(node->scratch, "usr/local/lib/systemd/catalog/gantry.catalog", "");
     finds(node, doctor_catalog, FINDING_WARNING, "does not explain 1 of",
@@ -449,12 +462,14 @@ static void the_catalog(void **state)
 /* What comes over the socket. */
 static void findings_come_as_they_went(void **state)
 {
-    CLEANUP(finding_deinit) struct finding finding = {0}, again = {0}, other = {0};
+    CLEANUP(finding_deinit) struct finding finding = {0}, advised = {0}, again = {0}, other = {0};
     CLEANUP(json_decrefp) json_t *list = json_array();
 
     (void)state;
     finding_set(&finding, FINDING_FAILED, "a\nb\tc");
     finding_mend(&finding, "do %d", 3);
+    finding_advise(&advised, "think of %s", "it");
+    assert_string_equal(advised.remedy, "# think of it");
     json_array_append_new(list, finding_to_json("x", &finding));
     finding_from_json(&again, list, "x");
     assert_int_equal(again.status, FINDING_FAILED);
