@@ -36,6 +36,7 @@ struct doctor doctor_of_node(void)
         .journals = "/var/log/journal",
         .dropin = LIBEXECDIR "/gantry/rkt",
         .example = DOCDIR "/kubelet.service.d/10-gantry.conf",
+        .override = "/etc/systemd/system/kubelet.service.d/10-gantry.conf",
         .manual = DOCDIR "/operating.md",
         .systemctl = "systemctl",
         .rkts = rkts,

@@ -26,7 +26,8 @@ struct doctor {
     const char *journals; /* /var/log/journal */
     char machine_id[SD_ID128_STRING_MAX];
     const char *dropin;      /* the drop-in rkt, as it is installed */
-    const char *example;     /* the kubelet's drop-in unit file, as it is installed */
+    const char *example;     /* the kubelet's drop-in unit file, as an example, */
+    const char *override;    /* and where systemd reads it */
     const char *manual;      /* docs/operating.md, as it is installed */
     const char *systemctl;   /* a program's name */
     const char *const *rkts; /* where rkt usually is; ended by NULL */

@@ -11,6 +11,9 @@
 
 #include "client/doctor/doctor.h"
 
+#define UNIT "kubelet.service"
+#define RESTART "systemctl daemon-reload && systemctl restart " UNIT
+
 struct cmdline {
     char *text; /* NUL after each argument */
     size_t length;
@@ -58,6 +61,32 @@ static const char *flag_of(const struct cmdline *cmdline, const char *name)
     return value;
 }
 
+/* Whether systemd runs it as kubelet.service. */
+static bool is_of_unit(const struct doctor *doctor, const char *pid)
+{
+    char name[NAME_MAX + sizeof("/cgroup")];
+
+    snprintf(name, sizeof(name), "%s/cgroup", pid);
+    CLEANUP(freep) char *cgroups = doctor_read(doctor->proc, name, NULL);
+    return cgroups && strstr(cgroups, "/" UNIT);
+}
+
+/* The drop-in unit file helps where the unit takes $KUBELET_EXTRA_ARGS, and where nothing else sets
+ * it. Whether that is so is seen once it is there. */
+static void mend_path(const struct doctor *doctor, const char *pid, struct finding *finding)
+{
+    if (!is_of_unit(doctor, pid) || access(doctor->example, R_OK) < 0)
+        finding_advise(finding, "give the kubelet --rkt-path=%s", doctor->dropin);
+    else if (access(doctor->override, F_OK) == 0)
+        finding_advise(finding,
+                       "%s is there, but does not reach it: write --rkt-path=%s into ExecStart= or "
+                       "the file of EnvironmentFile= (systemctl cat " UNIT "), then: " RESTART,
+                       doctor->override, doctor->dropin);
+    else
+        finding_mend(finding, "install -D -m 644 %s %s && " RESTART, doctor->example,
+                     doctor->override);
+}
+
 static void judge_kubelet(const struct doctor *doctor, const struct cmdline *cmdline,
                           const char *pid, struct finding *finding)
 {
@@ -72,10 +101,7 @@ static void judge_kubelet(const struct doctor *doctor, const struct cmdline *cmd
     } else if (!path) {
         finding_set(finding, FINDING_FAILED,
                     "the kubelet (pid %s) goes round gantry: it has no --rkt-path", pid);
-        finding_mend(finding,
-                     "install -D -m 644 %s -t /etc/systemd/system/kubelet.service.d && systemctl "
-                     "daemon-reload && systemctl restart kubelet.service",
-                     doctor->example);
+        mend_path(doctor, pid, finding);
     } else if (strcmp(path, doctor->dropin) != 0 && !doctor_is_same_file(path, doctor->dropin)) {
         finding_set(finding, FINDING_FAILED,
                     "the kubelet (pid %s) goes round gantry: it has --rkt-path=%s", pid, path);
@@ -85,13 +111,27 @@ static void judge_kubelet(const struct doctor *doctor, const struct cmdline *cmd
     }
 }
 
+/* No process is a kubelet. Some nodes are to have none: gantryctl run is for those. */
+static void judge_none(const struct doctor *doctor, struct finding *finding)
+{
+    char *argv[] = {(char *)doctor->systemctl, "show", "--property=LoadState,ActiveState", UNIT,
+                    NULL};
+    char out[256];
+
+    finding_set(finding, FINDING_WARNING, "no kubelet runs");
+    if (doctor_run(argv, out, sizeof(out)) != 0 || !strstr(out, "LoadState=loaded\n"))
+        finding_advise(finding, "start the kubelet, if the node is to have one");
+    else if (strstr(out, "ActiveState=inactive\n"))
+        finding_mend(finding, "systemctl start " UNIT);
+    else
+        finding_advise(finding, "see why it does not: systemctl status " UNIT);
+}
+
 /* The first one that is not as it should be counts. */
 void doctor_kubelet(struct doctor *doctor, struct finding *finding)
 {
     DIR *dir = opendir(doctor->proc);
 
-    finding_set(finding, FINDING_WARNING, "no kubelet runs");
-    finding_mend(finding, "systemctl start kubelet.service");
     for (struct dirent *entry; dir && (entry = readdir(dir));) {
         char name[NAME_MAX + sizeof("/cmdline")];
         struct cmdline cmdline = {0};
@@ -102,11 +142,12 @@ void doctor_kubelet(struct doctor *doctor, struct finding *finding)
         cmdline.text = text;
         if (!text || !is_kubelet(&cmdline))
             continue;
-        finding_deinit(finding);
         judge_kubelet(doctor, &cmdline, entry->d_name, finding);
         if (finding->status != FINDING_OK)
             break;
     }
     if (dir)
         closedir(dir);
+    if (!finding->found)
+        judge_none(doctor, finding);
 }

@@ -131,6 +131,7 @@ static int node_setup(void **state)
     scratch_write(scratch, "proc/self/mountinfo", "1 2 0:3 / /sys/fs/cgroup rw - cgroup2 x rw\n");
     scratch_write(scratch, "proc/filesystems", "nodev\tproc\nnodev\toverlay\n\text4\n");
     scratch_write(scratch, "dropin", "");
+    scratch_write(scratch, "example", "");
     make_program(node, "systemctl", WELL_SYSTEMCTL);
     make_program(node, "rkt", WELL_RKT);
     assert_int_equal(config_load(&node->config, "/nonexistent", CONFIG_ALL, NULL, NULL), 0);
@@ -145,7 +146,8 @@ static int node_setup(void **state)
         .journals = path_of(node, "log"),
         .machine_id = MACHINE,
         .dropin = path_of(node, "dropin"),
-        .example = "/usr/share/10-gantry.conf",
+        .example = path_of(node, "example"),
+        .override = path_of(node, "override"),
         .manual = "/usr/share/operating.md",
         .systemctl = path_of(node, "systemctl"),
         .rkts = node->rkts,
@@ -252,6 +254,49 @@ static void the_units(void **state)
     finds(node, doctor_units, FINDING_UNKNOWN, "No such file", "#systemctl status");
 }
 
+static void a_kubelet_that_does_not_run(void **state)
+{
+    struct node *node = *state;
+    static const struct {
+        const char *unit, *remedy;
+    } cases[] = {
+        {"LoadState=loaded\\nActiveState=inactive", "systemctl start kubelet.service"},
+        {"LoadState=loaded\\nActiveState=failed", "#see why it does not: systemctl status kubelet"},
+        {"LoadState=loaded\\nActiveState=activating", "#see why it does not: "},
+        {"LoadState=not-found\\nActiveState=inactive", "#if the node is to have one"},
+        {"LoadState=masked\\nActiveState=inactive", "#if the node is to have one"},
+    };
+
+    for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+        CLEANUP(freep) char *script = NULL;
+        assert_true(asprintf(&script, "printf '%s\\n'", cases[i].unit) > 0);
+        make_program(node, "systemctl", script);
+        finds(node, doctor_kubelet, FINDING_WARNING, "no kubelet runs", cases[i].remedy);
+    }
+    remove_file(node, "systemctl");
+    finds(node, doctor_kubelet, FINDING_WARNING, "no kubelet runs", "#if the node is to have one");
+}
+
+/* The drop-in unit file is for kubelet.service, and is no good where it has been tried. */
+static void a_kubelet_without_the_dropin(void **state)
+{
+    struct node *node = *state;
+    static const char line[] = "kubelet\0--container-runtime=rkt\0--rkt-paths=/x";
+
+    write_bytes(node, "proc/77/cmdline", line, sizeof(line));
+    finds(node, doctor_kubelet, FINDING_FAILED, "it has no --rkt-path", "#give the kubelet --rkt-");
+    scratch_write(node->scratch, "proc/77/cgroup", "1:name=systemd:/system.slice/k.service\n");
+    finds(node, doctor_kubelet, FINDING_FAILED, "it has no --rkt-path", "#give the kubelet --rkt-");
+    scratch_write(node->scratch, "proc/77/cgroup",
+                  "1:name=systemd:/system.slice/kubelet.service\n");
+    finds(node, doctor_kubelet, FINDING_FAILED, "it has no --rkt-path", "install -D -m 644 /");
+    scratch_write(node->scratch, "override", "");
+    finds(node, doctor_kubelet, FINDING_FAILED, "it has no --rkt-path", "#into ExecStart= or ");
+    remove_file(node, "override");
+    remove_file(node, "example");
+    finds(node, doctor_kubelet, FINDING_FAILED, "it has no --rkt-path", "#give the kubelet --rkt-");
+}
+
 static void the_kubelet(void **state)
 {
     struct node *node = *state;
@@ -260,9 +305,8 @@ static void the_kubelet(void **state)
 #define CMDLINE(...) \
     write_bytes(node, "proc/77/cmdline", line, (size_t)snprintf(line, sizeof(line), __VA_ARGS__))
 
-    finds(node, doctor_kubelet, FINDING_WARNING, "no kubelet runs", "systemctl start");
     CMDLINE("/usr/bin/kubelets%c--container-runtime=docker%c", 0, 0);
-    finds(node, doctor_kubelet, FINDING_WARNING, "no kubelet runs", "systemctl start");
+    finds(node, doctor_kubelet, FINDING_WARNING, "no kubelet runs", "#");
     CMDLINE("/usr/bin/kubelet%c--container-runtime=rkt%c--rkt-path=%s%c", 0, 0, dropin, 0);
     is_well(node, doctor_kubelet, "the kubelet (pid 77) calls");
     CMDLINE("hyperkube%ckubelet%c--container-runtime%crkt%c--rkt-path%c%s%c", 0, 0, 0, 0, 0, dropin,
@@ -273,13 +317,10 @@ static void the_kubelet(void **state)
             dropin, 0, 0);
     finds(node, doctor_kubelet, FINDING_FAILED, "has --rkt-path=/usr/bin/rkt",
           "#give the kubelet --rkt-path=");
-    CMDLINE("kubelet%c--container-runtime=rkt%c--rkt-paths=/x%c", 0, 0, 0);
-    finds(node, doctor_kubelet, FINDING_FAILED, "it has no --rkt-path",
-          "install -D -m 644 /usr/share/10-gantry.conf");
     CMDLINE("kubelet%c--rkt-path", 0);
     finds(node, doctor_kubelet, FINDING_FAILED, "with docker, not rkt", "#--container-runtime=rkt");
     CMDLINE("hyperkube%cproxy%c", 0, 0);
-    finds(node, doctor_kubelet, FINDING_WARNING, "no kubelet runs", "systemctl start");
+    finds(node, doctor_kubelet, FINDING_WARNING, "no kubelet runs", "#");
 #undef CMDLINE
 }
 
@@ -488,6 +529,8 @@ int main(void)
         TEST(the_socket),
         TEST(the_units),
         TEST(the_kubelet),
+        TEST(a_kubelet_that_does_not_run),
+        TEST(a_kubelet_without_the_dropin),
         TEST(the_real_rkt),
         TEST(its_stage1s),
         TEST(its_default_stage1),
