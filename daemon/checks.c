@@ -62,7 +62,7 @@ static void end_one(struct checks *checks)
     free(checks);
 }
 
-/* The kubelet's /pods. */
+/* The kubelet's /pods. Without them pods run, but with Required=yes; there may be no kubelet. */
 
 static void kubelet_answered(void *userdata, int result, struct podspec *spec, const char *reason)
 {
@@ -72,9 +72,11 @@ static void kubelet_answered(void *userdata, int result, struct podspec *spec, c
 
     (void)spec;
     if (result == KUBELET_E_UNANSWERED) {
-        finding_set(finding, FINDING_FAILED, "the kubelet cannot be asked at %s: %s", url, reason);
-        finding_advise(finding, "give the kubelet --read-only-port=10255, or write where it "
-                                "answers into gantry.conf, URL= of [Kubelet]");
+        finding_set(finding, checks->config->kubelet.required ? FINDING_FAILED : FINDING_WARNING,
+                    "the kubelet cannot be asked at %s: %s", url, reason);
+        finding_advise(finding,
+                       "if there is one, give it --read-only-port=10255, or write where it "
+                       "answers into gantry.conf, URL= of [Kubelet]");
     } else {
         finding_set(finding, FINDING_OK, "the kubelet answers at %s", url);
     }

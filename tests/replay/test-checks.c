@@ -65,13 +65,15 @@ static void the_kubelet_is_asked(void **state)
     CLEANUP(json_decrefp) json_t *pods = json_array();
 
     (void)state;
-    finds("kubelet-pods", "failed", "cannot be asked at http://127.0.0.1:10255",
-          "# give the kubelet --read-only-port=10255");
+    finds("kubelet-pods", "warning", "cannot be asked at http://127.0.0.1:10255",
+          "# if there is one, give it --read-only-port=10255");
     kubelet_start();
     kubelet_serves_pods(pods);
     wait_for(is("kubelet-pods", "ok"));
     configure("[Kubelet]\nTimeout=300ms\n");
     kubelet_serves(NULL, 0);
+    finds("kubelet-pods", "warning", "no answer within 300ms", "");
+    configure("[Kubelet]\nTimeout=300ms\nRequired=yes\n");
     finds("kubelet-pods", "failed", "no answer within 300ms", "");
     configure("[Kubelet]\nURL=\n");
     finds("kubelet-pods", "warning", "URL= of [Kubelet] is empty", "# write where it answers");
@@ -169,8 +171,9 @@ static void gantryctl_shows_it_all(void **state)
     assert_string_equal(words.err, "");
     assert_non_null(strstr(words.out, "\nok       API socket       gantryd " PACKAGE_VERSION));
     assert_non_null(strstr(words.out, "\nok       openat2 "));
-    assert_non_null(strstr(words.out, "\nfailed   kubelet's /pods  the kubelet cannot be asked"));
-    assert_non_null(strstr(words.out, "\n         # give the kubelet --read-only-port=10255"));
+    assert_non_null(strstr(words.out, "\nwarning  kubelet's /pods  the kubelet cannot be asked"));
+    assert_non_null(
+        strstr(words.out, "\n         # if there is one, give it --read-only-port=10255"));
     gantryd_end(SIGTERM);
     CLEANUP(result_deinit)
     struct result json = run(node_built("gantryctl"), "--json", "doctor", NULL);
