@@ -108,12 +108,13 @@ void doctor_clock(struct doctor *doctor, struct finding *finding)
     int r = doctor->clock_status(&status);
     if (r < 0) {
         finding_set(finding, FINDING_UNKNOWN, "adjtimex: %s", strerror(-r));
-        finding_advise(finding, "see what timedatectl says");
+        finding_advise(finding, "see what it says: timedatectl");
     } else if (status & STA_UNSYNC) {
         finding_set(finding, FINDING_WARNING,
                     "the clock is not synchronized: times in the "
                     "journal, in events and of certificates may be off");
-        finding_mend(finding, "timedatectl set-ntp true");
+        /* Which client there is cannot be known, nor whether there is any. */
+        finding_advise(finding, "have an NTP client set it, such as systemd-timesyncd or chrony");
     } else {
         finding_set(finding, FINDING_OK, "the clock is synchronized");
     }
