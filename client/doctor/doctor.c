@@ -39,6 +39,7 @@ struct doctor doctor_of_node(void)
         .override = "/etc/systemd/system/kubelet.service.d/10-gantry.conf",
         .manual = DOCDIR "/operating.md",
         .systemctl = "systemctl",
+        .modprobe = "modprobe",
         .rkts = rkts,
         .pidfd_open = open_pidfd,
         .clock_status = ask_clock,

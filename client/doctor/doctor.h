@@ -29,7 +29,8 @@ struct doctor {
     const char *example;     /* the kubelet's drop-in unit file, as an example, */
     const char *override;    /* and where systemd reads it */
     const char *manual;      /* docs/operating.md, as it is installed */
-    const char *systemctl;   /* a program's name */
+    const char *systemctl;   /* a program's name, */
+    const char *modprobe;    /* and another's */
     const char *const *rkts; /* where rkt usually is; ended by NULL */
     /* What the kernel and the catalog say: as pidfd_open(2), adjtimex(2) and
        sd_journal_get_catalog_for_message_id(3). */

@@ -71,6 +71,16 @@ void doctor_cgroup(struct doctor *doctor, struct finding *finding)
     }
 }
 
+/* Whether there is a module that can be loaded; it is not. */
+static bool has_module(const struct doctor *doctor, const char *name)
+{
+    char *argv[] = {(char *)doctor->modprobe, "--dry-run", "--quiet", (char *)name, NULL};
+    char out[256];
+
+    return doctor_run(argv, out, sizeof(out)) == 0;
+}
+
+/* rkt loads the module itself, before each pod. */
 void doctor_overlay(struct doctor *doctor, struct finding *finding)
 {
     CLEANUP(freep) char *filesystems = doctor_read(doctor->proc, "filesystems", NULL);
@@ -80,10 +90,13 @@ void doctor_overlay(struct doctor *doctor, struct finding *finding)
         finding_advise(finding, PROC_ADVICE);
     } else if (strstr(filesystems, "\toverlay\n")) {
         finding_set(finding, FINDING_OK, "the kernel has overlay");
+    } else if (has_module(doctor, "overlay")) {
+        finding_set(finding, FINDING_OK, "the kernel has overlay, as a module that rkt loads");
     } else {
         finding_set(finding, FINDING_WARNING,
-                    "the kernel has no overlay now: rkt copies each app's image");
-        finding_mend(finding, "modprobe overlay");
+                    "the kernel has no overlay, nor modprobe a module: rkt copies each app's "
+                    "image");
+        finding_advise(finding, "install kmod and the kernel's modules, or a kernel with overlay");
     }
 }
 

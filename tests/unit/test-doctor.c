@@ -150,6 +150,7 @@ static int node_setup(void **state)
         .override = path_of(node, "override"),
         .manual = "/usr/share/operating.md",
         .systemctl = path_of(node, "systemctl"),
+        .modprobe = path_of(node, "modprobe"),
         .rkts = node->rkts,
         .pidfd_open = fake_pidfd,
         .clock_status = fake_clock,
@@ -431,7 +432,11 @@ static void the_kernel(void **state)
 
     is_well(node, doctor_overlay, "has overlay");
     scratch_write(scratch, "proc/filesystems", "nodev\toverlayfs\n");
-    finds(node, doctor_overlay, FINDING_WARNING, "no overlay", "modprobe overlay");
+    finds(node, doctor_overlay, FINDING_WARNING, "no overlay", "#install kmod");
+    make_program(node, "modprobe", "[ \"$*\" = '--dry-run --quiet overlay' ]");
+    is_well(node, doctor_overlay, "a module that rkt loads");
+    make_program(node, "modprobe", "exit 1");
+    finds(node, doctor_overlay, FINDING_WARNING, "no overlay", "#install kmod");
     remove_file(node, "proc/filesystems");
     finds(node, doctor_overlay, FINDING_UNKNOWN, "filesystems: No such file", "#/proc");
 
