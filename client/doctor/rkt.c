@@ -81,9 +81,13 @@ void doctor_rkt(struct doctor *doctor, struct finding *finding)
     int r = doctor_run(argv, out, sizeof(out));
     if (r == 0) {
         judge_version(rkt, out, finding);
-    } else {
-        finding_set(finding, FINDING_FAILED, "`%s version` fails: %s %d", rkt,
-                    r < 0 ? strerror(-r) : "exit status", r < 0 ? 0 : r);
-        finding_advise(finding, "see what it says: %s version", rkt);
+        return;
     }
+    if (r == -ETIMEDOUT)
+        finding_set(finding, FINDING_FAILED, "`%s version` does not end", rkt);
+    else if (r < 0)
+        finding_set(finding, FINDING_FAILED, "`%s version` cannot be run: %s", rkt, strerror(-r));
+    else
+        finding_set(finding, FINDING_FAILED, "`%s version` fails: exit status %d", rkt, r);
+    finding_advise(finding, "see what it does: %s version", rkt);
 }

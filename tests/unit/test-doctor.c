@@ -348,9 +348,9 @@ static void the_real_rkt(void **state)
         finds(node, doctor_rkt, cases[i].status, cases[i].found, "#");
     }
     make_program(node, "rkt", "exec sleep 600 & sleep 600");
-    usec_t begun = usec_now();
-    finds(node, doctor_rkt, FINDING_FAILED, "timed out", "#rkt version");
-    assert_true(usec_now() - begun < 9 * USEC_SEC);
+    finds(node, doctor_rkt, FINDING_FAILED, "/rkt version` does not end", "#rkt version");
+    make_program(node, "rkt", "exit 127");
+    finds(node, doctor_rkt, FINDING_FAILED, "/rkt version` cannot be run: No such file", "#");
     remove_file(node, "rkt");
     finds(node, doctor_rkt, FINDING_FAILED, "No such file", "#Path= of [Rkt]; or install it");
     make_program(node, "elsewhere", WELL_RKT);
