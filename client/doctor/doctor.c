@@ -55,6 +55,7 @@ struct doctor doctor_of_node(void)
 void doctor_deinit(struct doctor *doctor)
 {
     free(doctor->config_fault);
+    free(doctor->to_start);
     json_decref(doctor->asked);
     free(doctor->not_asked);
     free(doctor->to_ask);

@@ -38,6 +38,7 @@ struct doctor {
     int (*clock_status)(int *statusp);
     int (*get_catalog)(sd_id128_t id, char **textp);
 
+    char *to_start;  /* what mends the units; NULL: they are well, or not looked at yet */
     json_t *asked;   /* what gantryd has found; NULL: it could not be asked, */
     char *not_asked; /* and why, */
     char *to_ask;    /* and what mends that */
@@ -51,8 +52,8 @@ void doctor_deinit(struct doctor *doctor);
 
 typedef void doctor_check_fn(struct doctor *doctor, struct finding *finding);
 
-/* client/doctor/gantry.c. The socket's keeps what gantryd has found. */
-doctor_check_fn doctor_configuration, doctor_socket, doctor_units;
+/* client/doctor/gantry.c. The socket's comes after the units', and keeps what gantryd has found. */
+doctor_check_fn doctor_configuration, doctor_units, doctor_socket;
 /* client/doctor/kubelet.c */
 doctor_check_fn doctor_kubelet;
 /* client/doctor/rkt.c, client/doctor/stage1.c */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * gantry itself: its configuration, its socket and who answers there, its units.
+ * gantry itself: its configuration, its units, its socket and who answers there.
  */
 
 #include <errno.h>
@@ -13,6 +13,9 @@
 
 /* gantryd may itself wait for the kubelet, for half of what a launch may take at most. */
 #define ANSWERS_WITHIN (10 * USEC_SEC)
+
+/* Of an answer of systemctl's. */
+#define WORD_SIZE 64
 
 #define START_SOCKET "systemctl enable --now gantryd.socket"
 #define START_ALL "systemctl restart gantryd.socket gantryd.service"
@@ -36,6 +39,67 @@ void doctor_configuration(struct doctor *doctor, struct finding *finding)
     finding_advise(finding, "mend all that gantryd --check-config tells, then: " START_ALL);
 }
 
+/* The units. */
+
+/* The word that systemctl answers of a unit, "" if it has none. Return: as doctor_run(). */
+static int ask_systemctl(const struct doctor *doctor, const char *verb, const char *unit,
+                         char word[static WORD_SIZE])
+{
+    char *argv[] = {(char *)doctor->systemctl, (char *)verb, (char *)unit, NULL};
+
+    int r = doctor_run(argv, word, WORD_SIZE);
+    word[strcspn(word, "\n")] = '\0';
+    return r;
+}
+
+/* Return: true if the unit is masked; a mask in /run goes with an option only. */
+static bool judge_mask(const struct doctor *doctor, const char *unit, struct finding *finding)
+{
+    char enabled[WORD_SIZE];
+
+    ask_systemctl(doctor, "is-enabled", unit, enabled);
+    if (strncmp(enabled, "masked", strlen("masked")) != 0)
+        return false;
+    finding_set(finding, FINDING_FAILED, "%s is %s", unit, enabled);
+    finding_mend(finding, "systemctl unmask %s%s && " START_SOCKET,
+                 strcmp(enabled, "masked-runtime") == 0 ? "--runtime " : "", unit);
+    return true;
+}
+
+static void judge_socket(const struct doctor *doctor, struct finding *finding)
+{
+    char enabled[WORD_SIZE], active[WORD_SIZE];
+
+    int is_enabled = ask_systemctl(doctor, "is-enabled", "gantryd.socket", enabled);
+    int is_active = ask_systemctl(doctor, "is-active", "gantryd.socket", active);
+    int r = is_enabled < 0 ? is_enabled : is_active < 0 ? is_active : 0;
+    if (r < 0 || active[0] == '\0') {
+        finding_set(finding, FINDING_UNKNOWN, "systemd cannot be asked: %s%s%s", doctor->systemctl,
+                    r < 0 ? ": " : " fails", r < 0 ? strerror(-r) : "");
+        finding_advise(finding, "see why systemd does not answer: systemctl status");
+        return;
+    }
+    bool is_known = enabled[0] && strcmp(enabled, "not-found") != 0;
+    finding_set(finding,
+                is_active != 0    ? FINDING_FAILED
+                : is_enabled != 0 ? FINDING_WARNING
+                                  : FINDING_OK,
+                "gantryd.socket is %s and %s", is_known ? enabled : "not known to systemd", active);
+    if (!is_known)
+        finding_advise(finding, "install gantry again: its unit files are not there");
+    else if (finding->status != FINDING_OK)
+        finding_mend(finding, START_SOCKET);
+}
+
+void doctor_units(struct doctor *doctor, struct finding *finding)
+{
+    if (!judge_mask(doctor, "gantryd.socket", finding) &&
+        !judge_mask(doctor, "gantryd.service", finding))
+        judge_socket(doctor, finding);
+    free(doctor->to_start);
+    doctor->to_start = finding->remedy ? strdup(finding->remedy) : NULL;
+}
+
 /* The socket. */
 
 static void not_permitted(const struct doctor *doctor, struct finding *finding)
@@ -45,23 +109,31 @@ static void not_permitted(const struct doctor *doctor, struct finding *finding)
     finding_advise(finding, AS_ROOT);
 }
 
-static void does_not_answer(const struct doctor *doctor, struct finding *finding, const char *why,
-                            const char *remedy)
+/* Where the units are well, it hangs, or somebody has taken the socket away; or it ends as soon as
+ * it is started. */
+static void does_not_answer(const struct doctor *doctor, struct finding *finding, const char *why)
 {
+    char active[WORD_SIZE];
+
     finding_set(finding, FINDING_FAILED, "gantryd cannot be asked at %s: %s",
                 doctor->config->daemon.socket, why);
-    finding_mend(finding, "%s", remedy);
+    if (doctor->to_start) {
+        finding_mend(finding, "%s", doctor->to_start);
+        return;
+    }
+    ask_systemctl(doctor, "is-active", "gantryd.service", active);
+    if (strcmp(active, "activating") == 0 || strcmp(active, "failed") == 0)
+        finding_advise(finding, "see why gantryd does not start: journalctl -u gantryd.service");
+    else
+        finding_mend(finding, START_ALL);
 }
 
 static void failed_to_ask(const struct doctor *doctor, struct finding *finding, int code)
 {
-    bool is_closed = code == -ENOENT || code == -ECONNREFUSED;
-
     if (code == -EACCES || code == -EPERM)
         not_permitted(doctor, finding);
     else
-        does_not_answer(doctor, finding, code > 0 ? "it closes the connection" : strerror(-code),
-                        is_closed ? START_SOCKET : START_ALL);
+        does_not_answer(doctor, finding, code > 0 ? "it closes the connection" : strerror(-code));
 }
 
 /* One call on a connection of its own. Return: 0 and the reply, to json_decref(); as connection_*.
@@ -138,7 +210,7 @@ void doctor_socket(struct doctor *doctor, struct finding *finding)
     } else if (is_not_permitted(&reply)) {
         not_permitted(doctor, finding);
     } else if (reply.error) {
-        does_not_answer(doctor, finding, reply.error, START_ALL);
+        does_not_answer(doctor, finding, reply.error);
     } else {
         take_info(doctor, finding, reply.parameters);
         take_findings(doctor);
@@ -148,42 +220,4 @@ void doctor_socket(struct doctor *doctor, struct finding *finding)
     free(doctor->to_ask);
     doctor->not_asked = strdup("gantryd cannot be asked");
     doctor->to_ask = finding->remedy ? strdup(finding->remedy) : NULL;
-}
-
-/* The units. */
-
-/* The word that systemctl answers. Return: as doctor_run(). */
-static int ask_systemctl(const struct doctor *doctor, const char *verb, char *word, size_t size)
-{
-    char *argv[] = {(char *)doctor->systemctl, (char *)verb, "gantryd.socket", NULL};
-
-    int r = doctor_run(argv, word, size);
-    word[strcspn(word, "\n")] = '\0';
-    return r;
-}
-
-void doctor_units(struct doctor *doctor, struct finding *finding)
-{
-    char enabled[64], active[64];
-
-    int is_enabled = ask_systemctl(doctor, "is-enabled", enabled, sizeof(enabled));
-    int is_active = ask_systemctl(doctor, "is-active", active, sizeof(active));
-    int r = is_enabled < 0 ? is_enabled : is_active < 0 ? is_active : 0;
-    if (r < 0 || active[0] == '\0') {
-        finding_set(finding, FINDING_UNKNOWN, "systemd cannot be asked: %s%s%s", doctor->systemctl,
-                    r < 0 ? ": " : " fails", r < 0 ? strerror(-r) : "");
-        finding_advise(finding, "see why systemd does not answer: systemctl status");
-    } else if (is_active == 0 && is_enabled == 0) {
-        finding_set(finding, FINDING_OK, "gantryd.socket is %s and %s", enabled, active);
-    } else if (strncmp(enabled, "masked", 6) == 0) {
-        finding_set(finding, FINDING_FAILED, "gantryd.socket is %s and %s", enabled, active);
-        finding_mend(finding, "systemctl unmask gantryd.socket && " START_SOCKET);
-    } else {
-        finding_set(finding, is_active == 0 ? FINDING_WARNING : FINDING_FAILED,
-                    "gantryd.socket is %s and %s", enabled[0] ? enabled : "not known to systemd",
-                    active);
-        finding_mend(finding, enabled[0] && strcmp(enabled, "not-found") != 0
-                                  ? START_SOCKET
-                                  : "systemctl daemon-reload && " START_SOCKET);
-    }
 }

@@ -29,7 +29,7 @@ static void mend_path(const struct doctor *doctor, struct finding *finding)
     if (found && strcmp(found, rkt) != 0)
         finding_mend(finding,
                      "mkdir -p %s.d && printf '[Rkt]\\nPath=%s\\n' >%s.d/99-rkt.conf && systemctl "
-                     "reload-or-restart gantryd.service",
+                     "try-reload-or-restart gantryd.service",
                      doctor->config_path, found, doctor->config_path);
     else
         finding_advise(finding, "write where rkt is into %s, Path= of [Rkt]; or install it: %s",

@@ -222,9 +222,17 @@ static void the_socket(void **state)
     struct node *node = *state;
 
     finds(node, doctor_socket, FINDING_FAILED, "No such file",
-          "systemctl enable --now gantryd.socket");
+          "systemctl restart gantryd.socket gantryd.service");
     assert_non_null(node->doctor.not_asked);
-    assert_string_equal(node->doctor.to_ask, "systemctl enable --now gantryd.socket");
+    assert_string_equal(node->doctor.to_ask, "systemctl restart gantryd.socket gantryd.service");
+    make_program(node, "systemctl", "echo activating; exit 3");
+    finds(node, doctor_socket, FINDING_FAILED, "No such file", "#journalctl -u gantryd.service");
+    make_program(node, "systemctl", "echo failed; exit 3");
+    finds(node, doctor_socket, FINDING_FAILED, "No such file", "#journalctl -u gantryd.service");
+    make_program(node, "systemctl", "echo disabled; exit 1");
+    finds(node, doctor_units, FINDING_FAILED, "disabled", "systemctl enable --now gantryd.socket");
+    finds(node, doctor_socket, FINDING_FAILED, "No such file",
+          "systemctl enable --now gantryd.socket");
 }
 
 static void the_units(void **state)
@@ -239,10 +247,18 @@ static void the_units(void **state)
          "disabled and active", "systemctl enable --now gantryd.socket"},
         {"[ $1 = is-enabled ] && echo enabled || { echo inactive; exit 3; }", FINDING_FAILED,
          "enabled and inactive", "systemctl enable --now gantryd.socket"},
-        {"[ $1 = is-enabled ] && echo masked || echo inactive; exit 1", FINDING_FAILED, "masked",
-         "systemctl unmask gantryd.socket && systemctl enable"},
+        {"[ $1 = is-enabled ] && echo masked || echo inactive; exit 1", FINDING_FAILED,
+         "gantryd.socket is masked", "systemctl unmask gantryd.socket && systemctl enable"},
+        {"[ $1 = is-enabled ] && echo masked-runtime || echo inactive; exit 1", FINDING_FAILED,
+         "masked-runtime", "systemctl unmask --runtime gantryd.socket && systemctl enable"},
+        {"case $* in *service) echo masked; exit 1;; *enabled*) echo enabled;; *) echo active;; "
+         "esac",
+         FINDING_FAILED, "gantryd.service is masked",
+         "systemctl unmask gantryd.service && systemctl enable --now gantryd.socket"},
         {"[ $1 = is-active ] && echo inactive; exit 1", FINDING_FAILED, "not known to systemd",
-         "systemctl daemon-reload"},
+         "#install gantry again"},
+        {"[ $1 = is-active ] && echo active || { echo not-found; exit 4; }", FINDING_WARNING,
+         "not known to systemd and active", "#install gantry again"},
         {"exit 1", FINDING_UNKNOWN, "cannot be asked", "#systemctl status"},
     };
 
