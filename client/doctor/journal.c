@@ -12,14 +12,14 @@
 #include "client/doctor/doctor.h"
 #include "lib/message.h"
 
-#define MAKE_FOLDER                                                                        \
-    "mkdir -p /var/log/journal && systemd-tmpfiles --create --prefix /var/log/journal && " \
-    "journalctl --flush"
-#define MAKE_PERSISTENT                                    \
-    "mkdir -p /etc/systemd/journald.conf.d && "            \
-    "printf '[Journal]\\nStorage=persistent\\n' "          \
-    ">/etc/systemd/journald.conf.d/99-persistent.conf && " \
-    "systemctl restart systemd-journald.service && journalctl --flush"
+/* journalctl --flush does nothing if it was called since the boot, and it always was. */
+#define RESTART "systemctl restart systemd-journald.service"
+#define MAKE_FOLDER \
+    "mkdir -p /var/log/journal && systemd-tmpfiles --create --prefix /var/log/journal && " RESTART
+#define MAKE_PERSISTENT                           \
+    "mkdir -p /etc/systemd/journald.conf.d && "   \
+    "printf '[Journal]\\nStorage=persistent\\n' " \
+    ">/etc/systemd/journald.conf.d/99-persistent.conf && " RESTART
 
 /* Return: when it was written to; 0 if it is not there, or not for us to see. */
 static uint64_t written_at(const char *folder, const char *machine_id)
