@@ -193,8 +193,10 @@ static void say_believed(struct finding *finding, const struct node *node, const
     finding_set(finding, FINDING_FAILED,
                 "gantryd takes rkt pod %s of %s for running; in %s/pods it does not run",
                 seen->uuid, seen->pod, seen->data_dir);
+    /* Only a kernel without pidfds keeps that from gantryd. */
     if (!seen->has_process)
-        finding_mend(finding, "systemctl restart gantryd.service");
+        finding_advise(finding, "no process of it is left, and a gantryd that starts anew sees "
+                                "that: systemctl restart gantryd.service");
     else if (seen->unit)
         finding_mend(finding, "systemctl stop %s  # %s", seen->unit, what_follows(node, seen));
     else
