@@ -203,10 +203,18 @@ static void say_believed(struct finding *finding, const struct node *node, const
         finding_mend(finding, "kill %d  # %s", (int)seen->pid, what_follows(node, seen));
 }
 
-/* It runs, and gantryd does not know. */
+/* It runs, and gantryd does not know. One that it takes for ended was there when it started, on a
+ * kernel that lets nobody watch a process; another launch would come to the same. */
 static void say_running(struct finding *finding, const struct agreement *agreement,
                         const struct node *node, const struct seen *seen)
 {
+    if (pods_find_rktpod(&node->pods, seen->uuid)) {
+        finding_set(finding, FINDING_WARNING,
+                    "rkt pod %s of %s runs, and gantryd takes it for ended: it cannot watch it",
+                    seen->uuid, seen->pod);
+        finding_advise(finding, "upgrade the node's kernel to Linux 5.3 or newer");
+        return;
+    }
     finding_set(finding, FINDING_WARNING,
                 "rkt pod %s of %s runs, and was started without gantryd: its end will not be seen",
                 seen->uuid, seen->pod);

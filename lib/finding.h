@@ -29,7 +29,7 @@ const char *finding_status_name(enum finding_status status);
 /* Says what was found, in place of what was said before. */
 void finding_set(struct finding *finding, enum finding_status status, const char *format, ...)
     PRINTF(3, 4);
-/* Says which command mends it, run by a shell as it stands. */
+/* Says which command mends it, run by a shell as it stands: tests/node/tests-doctor runs each. */
 void finding_mend(struct finding *finding, const char *format, ...) PRINTF(2, 3);
 /* Says what somebody has to do who knows what we do not. It is told as a comment, for a shell that
  * is given it. */
