@@ -91,7 +91,7 @@ static void judge(const struct doctor *doctor, const struct stage1s *stage1s, bo
                     names);
     else
         finding_set(finding, FINDING_WARNING,
-                    "rkt has %s, and none but for hostPID: other pods will not start", names);
+                    "rkt has %s, and none was found for pods without hostPID", names);
     finding_advise(finding,
                    "fetch it by name: %s --dir=%s fetch %s; or the file of it in rkt's release, "
                    "with --insecure-options=image",

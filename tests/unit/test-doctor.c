@@ -397,10 +397,10 @@ static void its_default_stage1(void **state)
     struct node *node = *state;
 
     make_program(node, "rkt", "[ $3 != list ] && exit 254; echo 'sha512-3 x.io/busybox 1'");
-    finds(node, doctor_stage1, FINDING_WARNING, "rkt has no stage1, and none but for hostPID",
+    finds(node, doctor_stage1, FINDING_WARNING, "rkt has no stage1, and none was found",
           "#fetch coreos.com/rkt/stage1-coreos");
     make_program(node, "rkt", "[ $3 != list ] || echo 'sha512-1 " FLY " 1'");
-    finds(node, doctor_stage1, FINDING_WARNING, "rkt has stage1-fly:1.30.0, and none but for",
+    finds(node, doctor_stage1, FINDING_WARNING, "rkt has stage1-fly:1.30.0, and none was found",
           "#rkt --dir=/var/lib/rkt fetch coreos.com/rkt/stage1-coreos");
     make_folder(node, "usr/lib/rkt/stage1-images");
     scratch_write(node->scratch, "usr/lib/rkt/stage1-images/stage1-fly.aci", "");
