@@ -11,6 +11,7 @@
 #include <systemd/sd-journal.h>
 
 #include "client/plain.h"
+#include "lib/manifest.h"
 
 static const enum message wanted[] = {
     MESSAGE_LAUNCH,  MESSAGE_REFUSAL, MESSAGE_BACKOFF, MESSAGE_START,       MESSAGE_EXIT,
@@ -25,17 +26,32 @@ void timeline_pod_deinit(struct timeline_pod *pod)
     *pod = (struct timeline_pod){0};
 }
 
-/* Return: a string to free(), NULL if the entry has no such field. */
+/* Return: a string to free(), without what moves a terminal's cursor; NULL if the entry has no such
+ * field, or one with a NUL in it. */
 static char *field(sd_journal *journal, const char *name)
 {
     const void *data;
     size_t length, skip = strlen(name) + 1;
 
-    if (sd_journal_get_data(journal, name, &data, &length) < 0 || length < skip)
+    if (sd_journal_get_data(journal, name, &data, &length) < 0 || length < skip ||
+        memchr(data, '\0', length))
         return NULL;
     char *value = strndup((const char *)data + skip, length - skip);
     if (value)
         plain_text(value, false);
+    return value;
+}
+
+/* One that names something. All such names are ASCII by their grammars, so that a byte is a column,
+ * and may be cut anywhere. */
+static char *name_field(sd_journal *journal, const char *name)
+{
+    char *value = field(journal, name);
+
+    for (char *at = value; at && *at; at++) {
+        if ((unsigned char)*at >= 0x80)
+            *at = '?';
+    }
     return value;
 }
 
@@ -80,12 +96,14 @@ static int match_messages(sd_journal *journal)
     return r;
 }
 
+/* Whose UID gantryd would not take has not been written by it: root's other processes are believed
+ * so far only. A valid one is the same in plain text. */
 static bool entry_pod(sd_journal *journal, struct timeline_pod *pod)
 {
     pod->uid = field(journal, "GANTRY_POD_UID");
-    pod->name = field(journal, "GANTRY_POD_NAME");
-    pod->namespace = field(journal, "GANTRY_POD_NAMESPACE");
-    return pod->uid && pod->name && pod->namespace;
+    pod->name = name_field(journal, "GANTRY_POD_NAME");
+    pod->namespace = name_field(journal, "GANTRY_POD_NAMESPACE");
+    return pod->uid && pod_uid_is_valid(pod->uid) && pod->name && pod->namespace;
 }
 
 /* From the newest entry back. Return: 0 (`pod` stays empty if there is none), TIMELINE_E_NO_POD
@@ -96,7 +114,7 @@ static int find_pod(sd_journal *journal, const char *argument, bool is_exact,
     SD_JOURNAL_FOREACH_BACKWARDS(journal)
     {
         CLEANUP(timeline_pod_deinit) struct timeline_pod here = {0};
-        CLEANUP(freep) char *uuid = field(journal, "GANTRY_RKT_UUID");
+        CLEANUP(freep) char *uuid = name_field(journal, "GANTRY_RKT_UUID");
         if (!entry_pod(journal, &here) || !is_meant(&here, uuid, argument, is_exact))
             continue;
         if (!pod->uid) {
@@ -141,8 +159,8 @@ static int read_event(sd_journal *journal, struct timeline_events *events)
         return -ENOMEM;
     events->list = list;
     sd_id128_to_string(boot, event.boot);
-    event.uuid = field(journal, "GANTRY_RKT_UUID");
-    event.container = field(journal, "GANTRY_CONTAINER");
+    event.uuid = name_field(journal, "GANTRY_RKT_UUID");
+    event.container = name_field(journal, "GANTRY_CONTAINER");
     event.text = field(journal, "MESSAGE");
     event.status = (int)number(journal, "GANTRY_EXIT_STATUS", (uint64_t)STATUS_NONE);
     event.ran_usec = number(journal, "GANTRY_RUN_USEC", 0);
@@ -154,7 +172,7 @@ static int read_event(sd_journal *journal, struct timeline_events *events)
 
 static int read_events(sd_journal *journal, const char *uid, struct timeline_events *events)
 {
-    char match[256];
+    char match[sizeof("GANTRY_POD_UID=") + POD_UID_MAX];
     int r;
 
     snprintf(match, sizeof(match), "GANTRY_POD_UID=%s", uid);
@@ -193,7 +211,9 @@ static int read_pod(sd_journal *journal, struct timeline_pod *pod, struct timeli
         r = find_pod(journal, argument, false, pod, error);
     if (r != 0)
         return r;
-    return pod->uid ? read_events(journal, pod->uid, events) : no_pod(argument, error);
+    if (pod->uid)
+        r = read_events(journal, pod->uid, events);
+    return r == 0 && events->n == 0 ? no_pod(argument, error) : r;
 }
 
 int timeline_read(struct timeline_pod *pod, struct timeline_events *events, const char *directory,

@@ -19,9 +19,9 @@ enum {
     TIMELINE_E_NO_JOURNAL, /* there is none that may be read */
 };
 
-/* Reads the entries of the pod that `argument` means, placed on one axis. If several pods had that
- * name one after another, the newest. `directory` holds the journal's files; NULL: the node's own.
- * Return: 0, negative, or TIMELINE_E_*; `error` says the rest. */
+/* Reads the entries of the pod that `argument` means, placed on one axis: one at least. If several
+ * pods had that name one after another, the newest. `directory` holds the journal's files; NULL:
+ * the node's own. Return: 0, negative, or TIMELINE_E_*; `error` says the rest. */
 int timeline_read(struct timeline_pod *pod, struct timeline_events *events, const char *directory,
                   const char *argument, struct error *error);
 
