@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <systemd/sd-id128.h>
 
 #include "client/terminal.h"
 #include "client/timeline/html.h"
@@ -82,28 +81,12 @@ static int write_html(const char *path, const struct timeline_pod *pod,
     return r < 0 ? EXIT_FAILED : 0;
 }
 
-/* Now, on this node; a journal from elsewhere ends where it ends. */
-static void find_now(const struct timeline_events *events, const char *directory, uint64_t *nowp,
-                     char boot[static 33])
-{
-    const struct timeline_event *last = &events->list[events->n - 1];
-    sd_id128_t id;
-
-    *nowp = directory ? last->at : wall_now().usec;
-    strcpy(boot, last->boot);
-    if (!directory && sd_id128_get_boot(&id) == 0)
-        sd_id128_to_string(id, boot);
-}
-
 static int show(const struct ctl *ctl, const struct timeline_pod *pod,
-                const struct timeline_events *events, const char *directory)
+                const struct timeline_events *events)
 {
     CLEANUP(timeline_deinit) struct timeline timeline = TIMELINE_NULL;
-    uint64_t now;
-    char boot[33];
 
-    find_now(events, directory, &now, boot);
-    if (timeline_make(&timeline, events, now, boot) < 0) {
+    if (timeline_make(&timeline, events) < 0) {
         fprintf(stderr, "gantryctl: out of memory\n");
         return EXIT_FAILED;
     }
@@ -124,7 +107,7 @@ int ctl_timeline(const struct ctl *ctl)
 
     int r = timeline_read(&pod, &events, directory, ctl->argument, &error);
     if (r == 0)
-        return show(ctl, &pod, &events, directory);
+        return show(ctl, &pod, &events);
     fprintf(stderr, "gantryctl: %s\n", r < 0 ? strerror(-r) : error_message(&error));
     return r == TIMELINE_E_NO_POD ? EXIT_NO_POD : EXIT_FAILED;
 }

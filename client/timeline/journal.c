@@ -12,6 +12,7 @@
 
 #include "client/plain.h"
 #include "lib/manifest.h"
+#include "lib/usec.h"
 
 static const enum message wanted[] = {
     MESSAGE_LAUNCH,  MESSAGE_REFUSAL, MESSAGE_BACKOFF, MESSAGE_START,       MESSAGE_EXIT,
@@ -142,6 +143,34 @@ static bool read_message(sd_journal *journal, enum message *messagep)
     return false;
 }
 
+/* Its strings are consumed. */
+static int add_event(struct timeline_events *events, const struct timeline_event *event)
+{
+    struct timeline_event *list = reallocarray(events->list, events->n + 1, sizeof(*list));
+
+    if (!list)
+        return -ENOMEM;
+    events->list = list;
+    list[events->n++] = *event;
+    return 0;
+}
+
+static int add_now(struct timeline_events *events)
+{
+    struct timeline_event now = {.message = TIMELINE_NOW, .status = STATUS_NONE, .n_times = 1};
+    struct timespec monotonic;
+    sd_id128_t boot;
+
+    int r = sd_id128_get_boot(&boot);
+    if (r < 0)
+        return r;
+    sd_id128_to_string(boot, now.boot);
+    clock_gettime(CLOCK_MONOTONIC, &monotonic);
+    now.monotonic = wall_from_timespec(&monotonic).usec;
+    now.at = wall_now().usec;
+    return add_event(events, &now);
+}
+
 static int read_event(sd_journal *journal, struct timeline_events *events)
 {
     struct timeline_event event = {0};
@@ -154,10 +183,6 @@ static int read_event(sd_journal *journal, struct timeline_events *events)
         r = sd_journal_get_monotonic_usec(journal, &event.monotonic, &boot);
     if (r < 0)
         return r;
-    struct timeline_event *list = reallocarray(events->list, events->n + 1, sizeof(*list));
-    if (!list)
-        return -ENOMEM;
-    events->list = list;
     sd_id128_to_string(boot, event.boot);
     event.uuid = name_field(journal, "GANTRY_RKT_UUID");
     event.container = name_field(journal, "GANTRY_CONTAINER");
@@ -166,8 +191,7 @@ static int read_event(sd_journal *journal, struct timeline_events *events)
     event.ran_usec = number(journal, "GANTRY_RUN_USEC", 0);
     event.backoff_usec = number(journal, "GANTRY_BACKOFF_USEC", 0);
     event.n_times = (unsigned)number(journal, "GANTRY_REPEATED", 1);
-    list[events->n++] = event;
-    return 0;
+    return add_event(events, &event);
 }
 
 static int read_events(sd_journal *journal, const char *uid, struct timeline_events *events)
@@ -185,7 +209,6 @@ static int read_events(sd_journal *journal, const char *uid, struct timeline_eve
         if (r < 0)
             return r;
     }
-    timeline_place(events);
     return 0;
 }
 
@@ -228,5 +251,8 @@ int timeline_read(struct timeline_pod *pod, struct timeline_events *events, cons
                          directory ? " in " : "", directory ? directory : "", strerror(-r));
     r = read_pod(journal, pod, events, argument, error);
     sd_journal_close(journal);
+    if (r == 0 && !directory)
+        r = add_now(events);
+    timeline_place(events);
     return r;
 }

@@ -20,8 +20,9 @@ enum {
 };
 
 /* Reads the entries of the pod that `argument` means, placed on one axis: one at least. If several
- * pods had that name one after another, the newest. `directory` holds the journal's files; NULL:
- * the node's own. Return: 0, negative, or TIMELINE_E_*; `error` says the rest. */
+ * pods had that name one after another, the newest. `directory` holds the journal's files, and
+ * its last entry of the pod is taken for now; NULL: the node's own, up to now. Return: 0, negative,
+ * or TIMELINE_E_*; `error` says the rest. */
 int timeline_read(struct timeline_pod *pod, struct timeline_events *events, const char *directory,
                   const char *argument, struct error *error);
 

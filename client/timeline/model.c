@@ -31,31 +31,62 @@ static bool same_boot(const struct timeline_event *a, const struct timeline_even
     return strcmp(a->boot, b->boot) == 0;
 }
 
-static int by_time(const void *a, const void *b)
+static int by_order(size_t one, size_t other)
+{
+    return (one > other) - (one < other);
+}
+
+static int compare(const void *a, const void *b)
 {
     const struct timeline_event *one = a, *other = b;
 
-    if (one->at != other->at)
-        return one->at < other->at ? -1 : 1;
-    return (one->monotonic > other->monotonic) - (one->monotonic < other->monotonic);
+    if (one->boot_order != other->boot_order)
+        return by_order(one->boot_order, other->boot_order);
+    if (one->monotonic != other->monotonic)
+        return one->monotonic < other->monotonic ? -1 : 1;
+    return by_order(one->order, other->order);
+}
+
+/* No wall clock says in which order boots came, but the journal does. */
+static void sort(struct timeline_events *events)
+{
+    for (size_t i = 0; i < events->n; i++) {
+        size_t first = i;
+        for (size_t k = i; k-- > 0 && first == i;) {
+            if (same_boot(&events->list[k], &events->list[i]))
+                first = events->list[k].boot_order;
+        }
+        events->list[i].order = i;
+        events->list[i].boot_order = first;
+    }
+    if (events->n > 0)
+        qsort(events->list, events->n, sizeof(*events->list), compare);
+}
+
+static void find_jump(const struct timeline_event *before, struct timeline_event *event)
+{
+    bool is_same = same_boot(before, event);
+    uint64_t passed = is_same ? event->monotonic - before->monotonic : 0;
+    int64_t jump = (int64_t)(event->at - before->at) - (int64_t)passed;
+
+    event->jump_is_least = !is_same;
+    /* Over a boot any time may have passed, but none has run back. */
+    if (jump <= -JUMP_USEC || (is_same && jump >= JUMP_USEC))
+        event->jump_usec = jump;
 }
 
 void timeline_place(struct timeline_events *events)
 {
-    for (size_t i = 1; i < events->n; i++) {
-        struct timeline_event *before = &events->list[i - 1], *event = &events->list[i];
-        int64_t jump =
-            (int64_t)(event->at - before->at) - (int64_t)(event->monotonic - before->monotonic);
-        if (same_boot(before, event) && (jump >= JUMP_USEC || jump <= -JUMP_USEC))
-            event->jump_usec = jump;
-    }
+    sort(events);
+    for (size_t i = 1; i < events->n; i++)
+        find_jump(&events->list[i - 1], &events->list[i]);
     for (size_t i = events->n; i-- > 1;) {
         struct timeline_event *before = &events->list[i - 1], *event = &events->list[i];
         if (same_boot(before, event))
-            before->at = event->at - (event->monotonic - before->monotonic);
+            before->at = usec_sub(event->at, event->monotonic - before->monotonic);
+        else if (before->at > event->at)
+            before->at = event->at;
     }
-    if (events->n > 0)
-        qsort(events->list, events->n, sizeof(*events->list), by_time);
 }
 
 static struct timeline_row *row_add(struct maker *maker, const char *uuid)
@@ -219,6 +250,8 @@ static int take_event(struct maker *maker, const struct timeline_event *event)
     struct timeline *timeline = maker->timeline;
 
     switch (event->message) {
+    case TIMELINE_NOW:
+        return 0;
     case MESSAGE_LAUNCH:
         return take_launch(maker, event);
     case MESSAGE_START:
@@ -348,10 +381,10 @@ static void measure(struct timeline *timeline, uint64_t now)
     }
 }
 
-int timeline_make(struct timeline *timeline, const struct timeline_events *events, uint64_t now,
-                  const char *boot)
+int timeline_make(struct timeline *timeline, const struct timeline_events *events)
 {
     struct maker maker = {.timeline = timeline};
+    uint64_t now = events->n > 0 ? events->list[events->n - 1].at : 0;
     int r = row_add(&maker, NULL) ? 0 : -ENOMEM;
 
     for (size_t i = 0; r == 0 && i < events->n; i++) {
@@ -363,8 +396,6 @@ int timeline_make(struct timeline *timeline, const struct timeline_events *event
         if (r == 0)
             r = take_event(&maker, event);
     }
-    if (r == 0 && events->n > 0 && strcmp(events->list[events->n - 1].boot, boot) != 0)
-        r = end_boot(&maker, events->list[events->n - 1].at, now);
     if (r < 0)
         return r;
     reach_now(&maker, now);

@@ -7,7 +7,8 @@
  * reads neither the journal nor a clock. Times are microseconds since 1970.
  *
  * The wall clock may have been set meanwhile. Within a boot the monotonic clock says how far apart
- * two entries are, so each is placed as the newest of its boot would have dated it.
+ * two entries are, so each is placed as the newest of its boot would have dated it. One boot comes
+ * after the other, whatever the clock said: an earlier one is moved back where it has to be.
  */
 
 #include <stdbool.h>
@@ -21,6 +22,9 @@
 
 #define STATUS_NONE (-1)
 
+/* In the place of a message: now, on the node that the journal is of. */
+#define TIMELINE_NOW N_MESSAGES
+
 /* An entry of the journal. Its strings are its own, NULL if the entry has no such field. */
 struct timeline_event {
     enum message message;
@@ -33,8 +37,12 @@ struct timeline_event {
     int status; /* or STATUS_NONE */
     uint64_t ran_usec;
     uint64_t backoff_usec;
-    unsigned n_times;  /* in a row, this one included */
-    int64_t jump_usec; /* how far the clock was set since the entry before it; timeline_place() */
+    unsigned n_times; /* in a row, this one included */
+    /* timeline_place() */
+    size_t order;       /* in the journal */
+    size_t boot_order;  /* that of the first of its boot */
+    int64_t jump_usec;  /* how far the clock was set since the one before it */
+    bool jump_is_least; /* or farther: the node was booted meanwhile */
 };
 
 struct timeline_events {
@@ -86,12 +94,11 @@ struct timeline {
 
 void timeline_events_deinit(struct timeline_events *events);
 
-/* Puts the events, which are in the journal's order, on one axis: `at` and `jump_usec`. */
+/* Puts the events, which are in the journal's order, on one axis, in the order of time. */
 void timeline_place(struct timeline_events *events);
 
-/* Makes the rows from placed events, which it borrows from then on. `now` and `boot` are those of
- * the node. Return: 0, -ENOMEM. */
-int timeline_make(struct timeline *timeline, const struct timeline_events *events, uint64_t now,
-                  const char *boot);
+/* Makes the rows from placed events, which it borrows from then on. The picture ends with the last.
+ * Return: 0, -ENOMEM. */
+int timeline_make(struct timeline *timeline, const struct timeline_events *events);
 
 void timeline_deinit(struct timeline *timeline);

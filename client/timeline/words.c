@@ -68,8 +68,9 @@ const char *timeline_mark_words(char buffer[static TIMELINE_WORDS_MAX],
 
     if (mark->is_jump) {
         format_length(text, (uint64_t)llabs((long long)event->jump_usec));
-        snprintf(buffer, TIMELINE_WORDS_MAX, "clock set %s by %s",
-                 event->jump_usec > 0 ? "forward" : "back", text);
+        snprintf(buffer, TIMELINE_WORDS_MAX, "clock set %s by %s%s",
+                 event->jump_usec > 0 ? "forward" : "back", event->jump_is_least ? "at least " : "",
+                 text);
     } else if (event->message == MESSAGE_EXIT) {
         if (event->status != STATUS_NONE)
             snprintf(status, sizeof(status), "%d", event->status);

@@ -22,6 +22,7 @@ static char *draw(unsigned columns, bool is_unicode)
          .status = 1,
          .backoff_usec = 60 * USEC_SEC,
          .n_times = 1},
+        {.message = TIMELINE_NOW, .at = BEGIN + 64 * USEC_SEC, .n_times = 1},
     };
     struct timeline_events events = {list, N_ELEMENTS(list)};
     struct timeline_pod pod = {uid, name, namespace};
@@ -30,7 +31,7 @@ static char *draw(unsigned columns, bool is_unicode)
     size_t size;
     FILE *f = open_memstream(&text, &size);
 
-    assert_int_equal(timeline_make(&timeline, &events, BEGIN + 64 * USEC_SEC, ""), 0);
+    assert_int_equal(timeline_make(&timeline, &events), 0);
     timeline_text(f, &pod, &timeline, columns, is_unicode);
     fclose(f);
     timeline_deinit(&timeline);
