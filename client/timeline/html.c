@@ -102,19 +102,13 @@ static void put_span(FILE *f, const struct timeline *timeline, const struct time
     fputs("</title></rect>\n", f);
 }
 
-static bool is_bad(const struct timeline_mark *mark)
-{
-    return !mark->is_jump && mark->event->message != MESSAGE_RESET &&
-           !(mark->event->message == MESSAGE_EXIT && mark->event->status == 0);
-}
-
 static void put_mark(FILE *f, const struct timeline *timeline, const struct timeline_mark *mark,
                      unsigned top)
 {
     char words[TIMELINE_WORDS_MAX];
 
-    fprintf(f, "<circle class=\"mark%s\" r=\"5\" cy=\"%u\"", is_bad(mark) ? " bad" : "",
-            top + BAR_TOP + BAR_HEIGHT / 2);
+    fprintf(f, "<circle class=\"mark%s\" r=\"5\" cy=\"%u\"",
+            timeline_mark_is_bad(mark) ? " bad" : "", top + BAR_TOP + BAR_HEIGHT / 2);
     put_share(f, "cx", share(timeline, mark->at));
     fputs("><title>", f);
     put(f, timeline_mark_words(words, mark));
@@ -193,9 +187,9 @@ static void put_legend(FILE *f)
                 "rx=\"2\"/></svg>%s</li>\n",
                 classes[i], timeline_kind_word(i));
     fputs("<li><svg aria-hidden=\"true\"><circle class=\"mark bad\" cx=\"7\" cy=\"7\" r=\"5\"/>"
-          "</svg>failed exit, refusal, not reached</li>\n"
+          "</svg>failed exit, refusal, no start, not reached</li>\n"
           "<li><svg aria-hidden=\"true\"><circle class=\"mark\" cx=\"7\" cy=\"7\" r=\"5\"/></svg>"
-          "exit 0, reset, clock set</li></ul>\n",
+          "exit 0, reset, stopped, removed, clock set</li></ul>\n",
           f);
 }
 

@@ -231,6 +231,17 @@ static int take_exit(struct maker *maker, const struct timeline_event *event)
     return row_open(waits, TIMELINE_HELD, event->at);
 }
 
+/* Of a pod of gantry's own. What failed may have come after the prepare, or before. */
+static int take_no_start(struct maker *maker, const struct timeline_event *event)
+{
+    struct timeline_row *row = row_pending(maker);
+
+    if (!row)
+        return mark_add(&maker->timeline->rows[0], event, false);
+    row_close(row, event->at);
+    return mark_add(row, event, false);
+}
+
 static int take_backoff(struct maker *maker, const struct timeline_event *event)
 {
     struct timeline_row *waits = &maker->timeline->rows[0];
@@ -263,7 +274,11 @@ static int take_event(struct maker *maker, const struct timeline_event *event)
     case MESSAGE_RELEASE:
         row_close(&timeline->rows[0], event->at);
         return 0;
+    case MESSAGE_NO_START:
+        return take_no_start(maker, event);
     case MESSAGE_RESET:
+    case MESSAGE_STOP:
+    case MESSAGE_REMOVE:
         row_close(&timeline->rows[0], event->at);
         return mark_add(&timeline->rows[0], event, false);
     case MESSAGE_FORGET:

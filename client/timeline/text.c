@@ -40,13 +40,11 @@ static const struct {
     const char *glyphs[2];
     const char *words;
 } marks[] = {
-    {MESSAGE_EXIT, {"x", "×"}, "exit"},
-    {MESSAGE_BACKOFF, {"!", "!"}, "refused"},
-    {MESSAGE_REFUSAL, {"!", "!"}, NULL},
-    {MESSAGE_RESET, {"r", "↺"}, "reset"},
-    {MESSAGE_UNREACHABLE, {"?", "?"}, "not reached"},
-    {MESSAGE_UNCLEAR, {"?", "?"}, NULL},
-    {N_MESSAGES, {"~", "~"}, "clock set"},
+    {MESSAGE_EXIT, {"x", "×"}, "exit"},    {MESSAGE_BACKOFF, {"!", "!"}, "refused"},
+    {MESSAGE_REFUSAL, {"!", "!"}, NULL},   {MESSAGE_NO_START, {"!", "!"}, NULL},
+    {MESSAGE_STOP, {"s", "■"}, "stopped"}, {MESSAGE_REMOVE, {"s", "■"}, NULL},
+    {MESSAGE_RESET, {"r", "↺"}, "reset"},  {MESSAGE_UNREACHABLE, {"?", "?"}, "not reached"},
+    {MESSAGE_UNCLEAR, {"?", "?"}, NULL},   {N_MESSAGES, {"~", "~"}, "clock set"},
 };
 
 static const char *const eighths[] = {"▏", "▏", "▎", "▍", "▌", "▋", "▊", "▉", "█"};
@@ -83,13 +81,12 @@ static void draw_mark(const struct canvas *canvas, struct cell *cells,
 {
     enum message message = mark->is_jump ? N_MESSAGES : mark->event->message;
     unsigned at = position(canvas, mark->at) / 8;
-    bool is_bad = message != MESSAGE_RESET && message != N_MESSAGES &&
-                  !(message == MESSAGE_EXIT && mark->event->status == 0);
 
     for (size_t i = 0; i < N_ELEMENTS(marks); i++) {
         if (marks[i].message == message)
-            cells[at < canvas->n_cells ? at : canvas->n_cells - 1] = (struct cell){
-                marks[i].glyphs[canvas->is_unicode], is_bad ? COLOUR_BAD : COLOUR_NONE};
+            cells[at < canvas->n_cells ? at : canvas->n_cells - 1] =
+                (struct cell){marks[i].glyphs[canvas->is_unicode],
+                              timeline_mark_is_bad(mark) ? COLOUR_BAD : COLOUR_NONE};
     }
 }
 

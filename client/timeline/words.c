@@ -17,13 +17,25 @@ static const struct {
     [MESSAGE_RESET] = {"back-off ended by hand", false},
     [MESSAGE_UNREACHABLE] = {"gantryd not reached", true},
     [MESSAGE_UNCLEAR] = {"launch not understood", true},
+    [MESSAGE_NO_START] = {"cannot be started", true},
+    [MESSAGE_STOP] = {"stopped", false},
+    [MESSAGE_REMOVE] = {"removed", false},
 };
 
+/* In two units at most, the greatest that there are: weeks of running have no seconds. */
 static const char *format_length(char buffer[static USEC_GO_MAX], uint64_t usec)
 {
-    uint64_t unit = usec >= USEC_SEC ? USEC_SEC : USEC_MSEC;
+    uint64_t unit = usec < USEC_SEC ? USEC_MSEC : usec < USEC_HOUR ? USEC_SEC : USEC_MINUTE;
 
-    return usec_format_go(buffer, usec / unit * unit);
+    if (usec >= USEC_DAY)
+        snprintf(buffer, USEC_GO_MAX, "%" PRIu64 "d%" PRIu64 "h", usec / USEC_DAY,
+                 usec % USEC_DAY / USEC_HOUR);
+    else if (usec >= USEC_HOUR)
+        snprintf(buffer, USEC_GO_MAX, "%" PRIu64 "h%" PRIu64 "m", usec / USEC_HOUR,
+                 usec % USEC_HOUR / USEC_MINUTE);
+    else
+        usec_format_go(buffer, usec / unit * unit);
+    return buffer;
 }
 
 const char *timeline_kind_word(enum timeline_kind kind)
@@ -48,14 +60,27 @@ const char *timeline_row_label(char buffer[static TIMELINE_WORDS_MAX],
     return buffer;
 }
 
+/* What has only just begun is not said to last. */
+static const char *say_span(char buffer[static TIMELINE_WORDS_MAX],
+                            const struct timeline_span *span)
+{
+    uint64_t length = span->end - span->begin;
+    bool is_new = span->goes_on && length < USEC_MSEC;
+    char text[USEC_GO_MAX];
+
+    snprintf(buffer, TIMELINE_WORDS_MAX, "%s%s%s%s", timeline_kind_word(span->kind),
+             is_new ? "" : " for ", span->begin_unknown && !is_new ? "at least " : "",
+             is_new ? "" : format_length(text, length));
+    return buffer;
+}
+
 const char *timeline_span_words(char buffer[static TIMELINE_WORDS_MAX],
                                 const struct timeline_span *span)
 {
-    char length[USEC_GO_MAX];
+    char words[TIMELINE_WORDS_MAX];
 
-    format_length(length, span->end - span->begin);
-    snprintf(buffer, TIMELINE_WORDS_MAX, "%s for %s%s%s%s", timeline_kind_word(span->kind),
-             span->begin_unknown ? "at least " : "", length, span->goes_on ? ", and goes on" : "",
+    snprintf(buffer, TIMELINE_WORDS_MAX, "%.200s%s%s", say_span(words, span),
+             span->goes_on ? ", and goes on" : "",
              span->end_unknown ? ", its end is not known" : "");
     return buffer;
 }
@@ -86,28 +111,46 @@ const char *timeline_mark_words(char buffer[static TIMELINE_WORDS_MAX],
     return buffer;
 }
 
+bool timeline_mark_is_bad(const struct timeline_mark *mark)
+{
+    if (mark->is_jump)
+        return false;
+    switch (mark->event->message) {
+    case MESSAGE_RESET:
+    case MESSAGE_STOP:
+    case MESSAGE_REMOVE:
+        return false;
+    case MESSAGE_EXIT:
+        return mark->event->status != 0;
+    default:
+        return true;
+    }
+}
+
 const char *timeline_row_note(char buffer[static TIMELINE_WORDS_MAX],
                               const struct timeline_row *row)
 {
-    char words[TIMELINE_WORDS_MAX] = "", length[USEC_GO_MAX];
     const struct timeline_span *span = row->n_spans > 0 ? &row->spans[row->n_spans - 1] : NULL;
+    char words[TIMELINE_WORDS_MAX] = "", length[USEC_GO_MAX];
+    const char *comma = "";
 
     buffer[0] = '\0';
-    if (row->n_marks > 0)
+    if (span && span->goes_on)
+        return say_span(buffer, span);
+    if (row->n_marks > 0) {
         timeline_mark_words(words, &row->marks[row->n_marks - 1]);
-    if (row->number > 0 && words[0])
-        snprintf(buffer, TIMELINE_WORDS_MAX, "%.200s, after %s%s", words,
-                 span->begin_unknown ? "at least " : "",
-                 format_length(length, span->end - span->begin));
-    else if (span && span->goes_on)
-        snprintf(buffer, TIMELINE_WORDS_MAX, "%s for %s%s", timeline_kind_word(span->kind),
-                 span->begin_unknown ? "at least " : "",
-                 format_length(length, span->end - span->begin));
-    else if (words[0])
+        comma = ", ";
+    }
+    if (row->number == 0 || !span || (span->kind == TIMELINE_UNKNOWN && row->n_marks > 0))
         snprintf(buffer, TIMELINE_WORDS_MAX, "%s", words);
-    else if (span && row->number > 0)
-        snprintf(buffer, TIMELINE_WORDS_MAX, "%s",
-                 span->kind == TIMELINE_STARTING ? "never ran" : "end not known");
+    else if (span->kind == TIMELINE_STARTING)
+        snprintf(buffer, TIMELINE_WORDS_MAX, "never ran%s%.200s", comma, words);
+    else if (row->n_marks == 0)
+        snprintf(buffer, TIMELINE_WORDS_MAX, "end not known");
+    else
+        snprintf(buffer, TIMELINE_WORDS_MAX, "ran %s%s, %.200s",
+                 span->begin_unknown ? "at least " : "",
+                 format_length(length, span->end - span->begin), words);
     return buffer;
 }
 

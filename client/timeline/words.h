@@ -22,17 +22,21 @@ const char *timeline_kind_word(enum timeline_kind kind);
 const char *timeline_row_label(char buffer[static TIMELINE_WORDS_MAX],
                                const struct timeline_row *row);
 
-/* How a row ended, or how it is: "ran 12 s, exit 1 (front)". Return: `buffer`. */
+/* How a row ended, or how it is: "ran 12s, exit 1 (front)". What may be long comes last. Return:
+ * `buffer`. */
 const char *timeline_row_note(char buffer[static TIMELINE_WORDS_MAX],
                               const struct timeline_row *row);
 
-/* "running for 12 s, and goes on". Return: `buffer`. */
+/* "running for 12s, and goes on". Return: `buffer`. */
 const char *timeline_span_words(char buffer[static TIMELINE_WORDS_MAX],
                                 const struct timeline_span *span);
 
 /* "exit 1 (front)", "refused 3 times". Return: `buffer`. */
 const char *timeline_mark_words(char buffer[static TIMELINE_WORDS_MAX],
                                 const struct timeline_mark *mark);
+
+/* Whether something went wrong. */
+bool timeline_mark_is_bad(const struct timeline_mark *mark);
 
 /* Local date and time. Return: `buffer`. */
 const char *timeline_when(char buffer[static TIMELINE_WORDS_MAX], uint64_t at);

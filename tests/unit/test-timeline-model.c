@@ -126,7 +126,8 @@ static void a_back_off_ends_in_each_way(void **state)
         bool goes_on;
     } cases[] = {
         {MESSAGE_RELEASE, 15, false}, {MESSAGE_RESET, 15, false},  {MESSAGE_LAUNCH, 15, false},
-        {MESSAGE_FORGET, 15, false},  {MESSAGE_BACKOFF, 18, true}, {TIMELINE_NOW, 18, true},
+        {MESSAGE_STOP, 15, false},    {MESSAGE_REMOVE, 15, false}, {MESSAGE_FORGET, 15, false},
+        {MESSAGE_BACKOFF, 18, true},  {TIMELINE_NOW, 18, true},
     };
 
     (void)state;
@@ -151,6 +152,24 @@ static void a_back_off_is_over_when_it_is_due(void **state)
     (void)state;
     assert_span(&timeline.rows[0], 0, TIMELINE_HELD, 10, 20);
     assert_false(timeline.rows[0].spans[0].goes_on);
+    timeline_deinit(&timeline);
+}
+
+/* Pods of gantry's own: one fails after its prepare, one before, and then it is stopped. */
+static void what_cannot_be_started_never_ran(void **state)
+{
+    struct timeline_event list[] = {event(MESSAGE_LAUNCH, 0, NULL),
+                                    event(MESSAGE_NO_START, 5, NULL),
+                                    event(MESSAGE_NO_START, 9, NULL), now(20)};
+    struct timeline timeline = make(list, N_ELEMENTS(list));
+
+    (void)state;
+    assert_int_equal(timeline.n_rows, 2);
+    assert_span(&timeline.rows[1], 0, TIMELINE_STARTING, 0, 5);
+    assert_false(timeline.rows[1].spans[0].goes_on);
+    assert_int_equal(timeline.rows[1].n_marks, 1);
+    assert_int_equal(timeline.rows[0].n_marks, 1);
+    assert_int_equal(timeline.rows[0].marks[0].at, BEGIN + 9 * USEC_SEC);
     timeline_deinit(&timeline);
 }
 
@@ -281,6 +300,7 @@ int main(void)
         cmocka_unit_test(an_end_alone_says_when_it_began),
         cmocka_unit_test(a_back_off_ends_in_each_way),
         cmocka_unit_test(a_back_off_is_over_when_it_is_due),
+        cmocka_unit_test(what_cannot_be_started_never_ran),
         cmocka_unit_test(repeated_entries_are_one_mark),
         cmocka_unit_test(a_boot_ends_what_ran),
         cmocka_unit_test(a_clock_that_was_set_moves_nothing),

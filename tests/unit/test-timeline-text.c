@@ -50,11 +50,11 @@ static void blocks(void **state)
               "\n"
               "                  02:40\n"
               "                  ┬───────────────────────────────\n"
-              "run 1  aaaaaaaa   ░░░░████████████████×             exit 1 (front), after 32s\n"
+              "run 1  aaaaaaaa   ░░░░████████████████×             ran 32s, exit 1 (front)\n"
               "back-off                              ▒▒▒▒▒▒▒▒▒▒▒▒  held back for 24s\n"
               "\n"
               "░ starting   █ running   ▒ held back   ┄ not known\n"
-              "× exit   ! refused   ↺ reset   ? not reached   ~ clock set\n");
+              "× exit   ! refused   ■ stopped   ↺ reset   ? not reached   ~ clock set\n");
 }
 
 static void ascii(void **state)
@@ -69,11 +69,11 @@ static void ascii(void **state)
               "\n"
               "                  02:40\n"
               "                  +-------------------------------\n"
-              "run 1  aaaaaaaa   ----================x             exit 1 (front), after 32s\n"
+              "run 1  aaaaaaaa   ----================x             ran 32s, exit 1 (front)\n"
               "back-off                              %%%%%%%%%%%%  held back for 24s\n"
               "\n"
               "- starting   = running   % held back   . not known\n"
-              "x exit   ! refused   r reset   ? not reached   ~ clock set\n");
+              "x exit   ! refused   s stopped   r reset   ? not reached   ~ clock set\n");
 }
 
 static void a_narrow_one_has_bars(void **state)
