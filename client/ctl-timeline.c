@@ -39,28 +39,42 @@ static json_t *json_row(const struct timeline_row *row)
 {
     char label[TIMELINE_WORDS_MAX], note[TIMELINE_WORDS_MAX];
     json_t *spans = json_array(), *marks = json_array();
+    int r = 0;
 
-    for (size_t i = 0; i < row->n_spans; i++)
-        json_array_append_new(spans, json_span(&row->spans[i]));
-    for (size_t i = 0; i < row->n_marks; i++)
-        json_array_append_new(marks, json_mark(&row->marks[i]));
+    for (size_t i = 0; r == 0 && i < row->n_spans; i++)
+        r = json_array_append_new(spans, json_span(&row->spans[i]));
+    for (size_t i = 0; r == 0 && i < row->n_marks; i++)
+        r = json_array_append_new(marks, json_mark(&row->marks[i]));
+    if (r < 0) {
+        json_decref(spans);
+        json_decref(marks);
+        return NULL;
+    }
     return json_pack("{s:s, s:s*, s:s, s:o, s:o}", "label", timeline_row_label(label, row), "uuid",
                      row->uuid, "note", timeline_row_note(note, row), "spans", spans, "marks",
                      marks);
 }
 
-static void print_json(const struct timeline_pod *pod, const struct timeline *timeline)
+/* What is not all of it is not printed. Return: false without memory. */
+static bool print_json(const struct timeline_pod *pod, const struct timeline *timeline)
 {
     json_t *rows = json_array();
+    int r = 0;
 
-    for (size_t i = 0; i < timeline->n_rows; i++)
-        json_array_append_new(rows, json_row(&timeline->rows[(i + 1) % timeline->n_rows]));
+    for (size_t i = 0; r == 0 && i < timeline->n_rows; i++)
+        r = json_array_append_new(rows, json_row(&timeline->rows[(i + 1) % timeline->n_rows]));
+    if (r < 0) {
+        json_decref(rows);
+        return false;
+    }
     CLEANUP(json_decrefp)
     json_t *json = json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:o}", "uid", pod->uid, "name",
                              pod->name, "namespace", pod->namespace, "begin",
                              (json_int_t)timeline->begin, "end", (json_int_t)timeline->end,
                              "leftOut", (json_int_t)timeline->n_left_out, "rows", rows);
-    ctl_print_json(json, false);
+    if (json)
+        ctl_print_json(json, false);
+    return json;
 }
 
 static int write_html(const char *path, const struct timeline_pod *pod,
@@ -86,13 +100,11 @@ static int show(const struct ctl *ctl, const struct timeline_pod *pod,
 {
     CLEANUP(timeline_deinit) struct timeline timeline = TIMELINE_NULL;
 
-    if (timeline_make(&timeline, events) < 0) {
-        fprintf(stderr, "gantryctl: out of memory\n");
+    if (timeline_make(&timeline, events) < 0 || (ctl->json && !print_json(pod, &timeline))) {
+        fprintf(stderr, "gantryctl: %s\n", strerror(ENOMEM));
         return EXIT_FAILED;
     }
-    if (ctl->json)
-        print_json(pod, &timeline);
-    else if (!ctl->html)
+    if (!ctl->json && !ctl->html)
         timeline_text(stdout, pod, &timeline, terminal_columns(),
                       strcmp(nl_langinfo(CODESET), "UTF-8") == 0);
     return ctl->html ? write_html(ctl->html, pod, &timeline) : 0;
