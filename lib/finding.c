@@ -2,6 +2,7 @@
 #include "lib/finding.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -17,7 +18,15 @@ const char *finding_status_name(enum finding_status status)
     return status_names[status];
 }
 
-/* In one line, whatever the words came from. */
+static bool is_json_text(const char *text)
+{
+    json_t *string = json_string(text);
+
+    json_decref(string);
+    return string;
+}
+
+/* In one line, and in UTF-8, whatever the words came from. */
 static void PRINTF(3, 0) print(char **slot, const char *before, const char *format, va_list args)
 {
     CLEANUP(freep) char *words = NULL;
@@ -27,9 +36,12 @@ static void PRINTF(3, 0) print(char **slot, const char *before, const char *form
         words = NULL;
     if (!words || asprintf(&text, "%s%s", before, words) < 0)
         text = NULL;
+    bool is_utf8 = text && is_json_text(text);
     for (char *p = text; p && *p; p++) {
         if ((unsigned char)*p < ' ' || *p == 0x7f)
             *p = ' ';
+        else if (!is_utf8 && (unsigned char)*p > 0x7f)
+            *p = '?';
     }
     free(*slot);
     *slot = text;

@@ -529,14 +529,14 @@ static void findings_come_as_they_went(void **state)
 
     (void)state;
     finding_set(&finding, FINDING_FAILED, "a\nb\tc");
-    finding_mend(&finding, "do %d", 3);
+    finding_mend(&finding, "do %d in \xff\xfe", 3);
     finding_advise(&advised, "think of %s", "it");
     assert_string_equal(advised.remedy, "# think of it");
     json_array_append_new(list, finding_to_json("x", &finding));
     finding_from_json(&again, list, "x");
     assert_int_equal(again.status, FINDING_FAILED);
     assert_string_equal(again.found, "a b c");
-    assert_string_equal(again.remedy, "do 3");
+    assert_string_equal(again.remedy, "do 3 in ??");
     finding_from_json(&other, list, "y");
     assert_int_equal(other.status, FINDING_UNKNOWN);
     assert_null(other.remedy);
