@@ -50,9 +50,9 @@ static json_t *json_row(const struct timeline_row *row)
         json_decref(marks);
         return NULL;
     }
-    return json_pack("{s:s, s:s*, s:s, s:o, s:o}", "label", timeline_row_label(label, row), "uuid",
-                     row->uuid, "note", timeline_row_note(note, row), "spans", spans, "marks",
-                     marks);
+    return json_pack("{s:s, s:s*, s:s, s:o, s:o}", "label", timeline_row_label(label, row, 0),
+                     "uuid", row->uuid, "note", timeline_row_note(note, row), "spans", spans,
+                     "marks", marks);
 }
 
 /* What is not all of it is not printed. Return: false without memory. */

@@ -121,7 +121,7 @@ static void put_row(FILE *f, const struct timeline *timeline, const struct timel
     char words[TIMELINE_WORDS_MAX];
 
     fprintf(f, "<text x=\"0\" y=\"%u\">", top + BAR_TOP - 6);
-    put(f, timeline_row_label(words, row));
+    put(f, timeline_row_label(words, row, 0));
     fprintf(f, "</text><text class=\"soft\" x=\"100%%\" y=\"%u\" text-anchor=\"end\">",
             top + BAR_TOP - 6);
     put(f, timeline_row_note(words, row));
@@ -199,7 +199,7 @@ static void put_line(FILE *f, const struct timeline_row *row, uint64_t at, const
     char words[TIMELINE_WORDS_MAX];
 
     fputs("<tr><td>", f);
-    put(f, timeline_row_label(words, row));
+    put(f, timeline_row_label(words, row, 0));
     fputs("</td><td class=\"when\">", f);
     put(f, timeline_when(words, at));
     fputs("</td><td>", f);

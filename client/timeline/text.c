@@ -6,21 +6,33 @@
 #include "client/terminal.h"
 #include "client/timeline/words.h"
 
-#define COLUMNS_MIN 60
+/* Below the one the words have no room either; above the other nobody follows a line. */
+#define COLUMNS_MIN 30
 #define COLUMNS_MAX 400
-#define LABEL_COLUMNS 18
-#define NOTE_COLUMNS 30
-#define TICK_COLUMNS 11
+/* Bars that would be shorter have lines of their own. */
+#define CELLS_MIN 24
+#define LABEL_GAP 3
+#define NOTE_GAP 2
+#define ITEM_GAP 3
+/* The label of most ticks, and something between two. */
+#define TICK_COLUMNS 8
+/* That many lead to one at least, of steps that are not more than three times the one before. */
+#define TICKS_MIN 3
 
 struct cell {
     const char *glyph;
     enum colour colour;
 };
 
+/* Label, bars and note of a row stand in one line, or, where that is too narrow, label and note in
+ * one and the bars below. The last cell is for the mark behind a bar that goes up to the end. */
 struct canvas {
     FILE *f;
     const struct timeline *timeline;
+    unsigned columns;
     unsigned n_cells;
+    unsigned n_digits; /* of the greatest run */
+    unsigned indent;   /* of bars and axis; 0: they have lines of their own */
     bool is_unicode;
 };
 
@@ -47,7 +59,7 @@ static const struct {
     {MESSAGE_UNCLEAR, {"?", "?"}, NULL},   {N_MESSAGES, {"~", "~"}, "clock set"},
 };
 
-static const char *const eighths[] = {"▏", "▏", "▎", "▍", "▌", "▋", "▊", "▉", "█"};
+static const char *const eighths[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
 
 /* Where a time is, in eighths of a cell. */
 static unsigned position(const struct canvas *canvas, uint64_t at)
@@ -55,46 +67,87 @@ static unsigned position(const struct canvas *canvas, uint64_t at)
     double share = (double)(at - canvas->timeline->begin) /
                    (double)(canvas->timeline->end - canvas->timeline->begin);
 
-    return (unsigned)(share * 8 * canvas->n_cells);
+    return (unsigned)(share * 8 * (canvas->n_cells - 1));
 }
 
-static void draw_span(const struct canvas *canvas, struct cell *cells,
-                      const struct timeline_span *span)
+static unsigned min(unsigned a, unsigned b)
+{
+    return a < b ? a : b;
+}
+
+static unsigned max(unsigned a, unsigned b)
+{
+    return a > b ? a : b;
+}
+
+/* Each has a cell at least, however short it was. Return: the cell behind it. */
+static unsigned draw_span(const struct canvas *canvas, struct cell *cells,
+                          const struct timeline_span *span)
 {
     unsigned from = position(canvas, span->begin), to = position(canvas, span->end);
-    unsigned first = from / 8 < canvas->n_cells ? from / 8 : canvas->n_cells - 1;
-    unsigned last = to / 8 < canvas->n_cells ? to / 8 : canvas->n_cells;
+    unsigned first = min(from / 8, canvas->n_cells - 2), last = to / 8;
+    unsigned rest = to % 8;
     struct cell full = {kinds[span->kind].glyphs[canvas->is_unicode], kinds[span->kind].colour};
 
+    if (to - from < 8) {
+        last = first;
+        rest = max(to - from, 1);
+    }
     for (unsigned i = first; i < last; i++)
         cells[i] = full;
-    /* The rest of a bar, and something of one that is too short to be seen. */
-    if (last < canvas->n_cells && (to % 8 > 0 || first == last)) {
-        cells[last] = full;
-        if (canvas->is_unicode && span->kind == TIMELINE_RUNNING)
-            cells[last].glyph = eighths[to % 8];
-    }
+    if (rest == 0)
+        return last;
+    cells[last] = full;
+    if (canvas->is_unicode && span->kind == TIMELINE_RUNNING)
+        cells[last].glyph = eighths[rest];
+    return last + 1;
 }
 
-static void draw_mark(const struct canvas *canvas, struct cell *cells,
-                      const struct timeline_mark *mark)
+/* `behind` the bars of a row at the earliest: its end hides none of it. Return: the cell behind. */
+static unsigned draw_mark(const struct canvas *canvas, struct cell *cells,
+                          const struct timeline_mark *mark, unsigned behind)
 {
     enum message message = mark->is_jump ? N_MESSAGES : mark->event->message;
     unsigned at = position(canvas, mark->at) / 8;
 
+    at = min(max(at, behind), canvas->n_cells - 1);
     for (size_t i = 0; i < N_ELEMENTS(marks); i++) {
         if (marks[i].message == message)
-            cells[at < canvas->n_cells ? at : canvas->n_cells - 1] =
-                (struct cell){marks[i].glyphs[canvas->is_unicode],
-                              timeline_mark_is_bad(mark) ? COLOUR_BAD : COLOUR_NONE};
+            cells[at] = (struct cell){marks[i].glyphs[canvas->is_unicode],
+                                      timeline_mark_is_bad(mark) ? COLOUR_BAD : COLOUR_NONE};
     }
+    return at + 1;
 }
 
-static void print_cells(const struct canvas *canvas, const struct cell *cells)
+static void draw_row(const struct canvas *canvas, struct cell *cells,
+                     const struct timeline_row *row)
+{
+    /* Of two that meet in a cell, the one that tells more is seen. */
+    static const enum timeline_kind order[N_TIMELINE_KINDS] = {TIMELINE_UNKNOWN, TIMELINE_STARTING,
+                                                               TIMELINE_RUNNING, TIMELINE_HELD};
+    unsigned behind = 0;
+
+    for (unsigned i = 0; i < canvas->n_cells; i++)
+        cells[i] = (struct cell){" ", COLOUR_NONE};
+    for (int kind = 0; kind < N_TIMELINE_KINDS; kind++) {
+        for (size_t i = 0; i < row->n_spans; i++) {
+            if (row->spans[i].kind == order[kind])
+                behind = max(behind, draw_span(canvas, cells, &row->spans[i]));
+        }
+    }
+    /* A run is marked at its end, a back-off anywhere. */
+    for (size_t i = 0; i < row->n_marks; i++)
+        behind = draw_mark(canvas, cells, &row->marks[i], row->number > 0 ? behind : 0);
+}
+
+static void print_cells(const struct canvas *canvas, const struct cell *cells, bool is_last)
 {
     enum colour colour = COLOUR_NONE;
+    unsigned n = canvas->n_cells;
 
-    for (unsigned i = 0; i < canvas->n_cells; i++) {
+    while (is_last && n > 0 && cells[n - 1].glyph[0] == ' ')
+        n--;
+    for (unsigned i = 0; i < n; i++) {
         if (cells[i].colour != colour && colour != COLOUR_NONE)
             fputs(terminal_colour(COLOUR_NONE), canvas->f);
         if (cells[i].colour != colour && cells[i].colour != COLOUR_NONE)
@@ -106,44 +159,69 @@ static void print_cells(const struct canvas *canvas, const struct cell *cells)
         fputs(terminal_colour(COLOUR_NONE), canvas->f);
 }
 
+/* What does not fit ends in dots. All words are ASCII: client/timeline/journal.c. */
+static void print_words(const struct canvas *canvas, const char *words, unsigned columns)
+{
+    const char *dots = canvas->is_unicode ? "…" : "...";
+    unsigned n_dots = canvas->is_unicode ? 1 : 3;
+
+    if (strlen(words) <= columns)
+        fputs(words, canvas->f);
+    else
+        fprintf(canvas->f, "%.*s%s", (int)(columns - n_dots), words, dots);
+}
+
 static void print_row(const struct canvas *canvas, const struct timeline_row *row)
 {
     struct cell cells[COLUMNS_MAX];
-    char label[TIMELINE_WORDS_MAX], note[TIMELINE_WORDS_MAX];
+    char label[TIMELINE_WORDS_MAX], note[TIMELINE_WORDS_MAX], both[2 * TIMELINE_WORDS_MAX];
 
-    for (unsigned i = 0; i < canvas->n_cells; i++)
-        cells[i] = (struct cell){" ", COLOUR_NONE};
-    for (size_t i = 0; i < row->n_spans; i++)
-        draw_span(canvas, cells, &row->spans[i]);
-    for (size_t i = 0; i < row->n_marks; i++)
-        draw_mark(canvas, cells, &row->marks[i]);
-    fprintf(canvas->f, "%-*.*s", LABEL_COLUMNS, LABEL_COLUMNS, timeline_row_label(label, row));
-    print_cells(canvas, cells);
+    draw_row(canvas, cells, row);
+    timeline_row_label(label, row, canvas->n_digits);
     timeline_row_note(note, row);
-    fprintf(canvas->f, "%s%.*s\n", note[0] ? "  " : "", NOTE_COLUMNS - 2, note);
+    if (canvas->indent > 0) {
+        fprintf(canvas->f, "%-*s", (int)canvas->indent, label);
+        print_cells(canvas, cells, note[0] == '\0');
+        fprintf(canvas->f, "%*s%s\n", note[0] ? NOTE_GAP : 0, "", note);
+    } else {
+        snprintf(both, sizeof(both), "%s%*s%s", label, note[0] ? NOTE_GAP : 0, "", note);
+        print_words(canvas, both, canvas->columns);
+        fputc('\n', canvas->f);
+        print_cells(canvas, cells, true);
+        fputc('\n', canvas->f);
+    }
+}
+
+/* A label begins at its tick, or ends with the axis; it is left out where another is already, up to
+ * the column `free`. Return: the next that is free. */
+static size_t place_label(const struct canvas *canvas, char *labels, size_t free,
+                          const struct timeline_tick *tick)
+{
+    size_t at = position(canvas, tick->at) / 8, length = strlen(tick->label);
+
+    if (at + length > canvas->n_cells)
+        at = canvas->n_cells - length;
+    if (at < free)
+        return free;
+    memcpy(labels + at, tick->label, length);
+    return at + length + 1;
 }
 
 static void print_axis(const struct canvas *canvas)
 {
     struct timeline_tick ticks[TIMELINE_TICKS_MAX];
-    size_t n_max = canvas->n_cells / TICK_COLUMNS;
-    size_t n = timeline_ticks(ticks, canvas->timeline,
-                              n_max < TIMELINE_TICKS_MAX ? n_max : TIMELINE_TICKS_MAX);
-    char labels[COLUMNS_MAX + 1];
+    size_t n_max = min(canvas->n_cells / TICK_COLUMNS, TIMELINE_TICKS_MAX), free = 0;
+    size_t n = timeline_ticks(ticks, canvas->timeline, n_max < TICKS_MIN ? TICKS_MIN : n_max);
+    char labels[COLUMNS_MAX + 1] = "";
     bool has_tick[COLUMNS_MAX] = {false};
 
     memset(labels, ' ', canvas->n_cells);
-    labels[canvas->n_cells] = '\0';
     for (size_t i = 0; i < n; i++) {
-        size_t at = position(canvas, ticks[i].at) / 8, length = strlen(ticks[i].label);
-        if (at + length > canvas->n_cells)
-            continue;
-        memcpy(labels + at, ticks[i].label, length);
-        has_tick[at] = true;
+        free = place_label(canvas, labels, free, &ticks[i]);
+        has_tick[position(canvas, ticks[i].at) / 8] = true;
     }
-    for (size_t end = canvas->n_cells; end > 0 && labels[end - 1] == ' '; end--)
-        labels[end - 1] = '\0';
-    fprintf(canvas->f, "%*s%s\n%*s", LABEL_COLUMNS, "", labels, LABEL_COLUMNS, "");
+    labels[free > 0 ? free - 1 : 0] = '\0';
+    fprintf(canvas->f, "%*s%s\n%*s", (int)canvas->indent, "", labels, (int)canvas->indent, "");
     for (unsigned i = 0; i < canvas->n_cells; i++) {
         if (canvas->is_unicode)
             fputs(has_tick[i] ? "┬" : "─", canvas->f);
@@ -153,41 +231,99 @@ static void print_axis(const struct canvas *canvas)
     fputc('\n', canvas->f);
 }
 
+/* One of a line of them, or of the next line. Return: the columns that the line has now. */
+static unsigned print_item(const struct canvas *canvas, unsigned column, enum colour colour,
+                           const char *glyph, const char *words)
+{
+    unsigned width = (unsigned)strlen(words) + 2;
+
+    if (column > 0 && column + ITEM_GAP + width > canvas->columns) {
+        fputc('\n', canvas->f);
+        column = 0;
+    }
+    fprintf(canvas->f, "%*s%s%s%s %s", column > 0 ? ITEM_GAP : 0, "", terminal_colour(colour),
+            glyph, terminal_colour(COLOUR_NONE), words);
+    return column + (column > 0 ? ITEM_GAP : 0) + width;
+}
+
 static void print_legend(const struct canvas *canvas)
 {
+    unsigned column = 0;
+
     fputc('\n', canvas->f);
     for (int i = 0; i < N_TIMELINE_KINDS; i++)
-        fprintf(canvas->f, "%s%s%s%s %s", i > 0 ? "   " : "", terminal_colour(kinds[i].colour),
-                kinds[i].glyphs[canvas->is_unicode], terminal_colour(COLOUR_NONE),
-                timeline_kind_word(i));
+        column = print_item(canvas, column, kinds[i].colour, kinds[i].glyphs[canvas->is_unicode],
+                            timeline_kind_word(i));
     fputc('\n', canvas->f);
+    column = 0;
     for (size_t i = 0; i < N_ELEMENTS(marks); i++) {
         if (marks[i].words)
-            fprintf(canvas->f, "%s%s %s", i > 0 ? "   " : "", marks[i].glyphs[canvas->is_unicode],
-                    marks[i].words);
+            column = print_item(canvas, column, COLOUR_NONE, marks[i].glyphs[canvas->is_unicode],
+                                marks[i].words);
     }
     fputc('\n', canvas->f);
+}
+
+static void print_title(const struct canvas *canvas, const struct timeline_pod *pod)
+{
+    char begin[TIMELINE_WORDS_MAX], end[TIMELINE_WORDS_MAX];
+
+    timeline_when(begin, canvas->timeline->begin);
+    timeline_when(end, canvas->timeline->end);
+    bool is_wide = strlen("from  to ") + strlen(begin) + strlen(end) <= canvas->columns;
+    fprintf(canvas->f, "%spod %s/%s%s\nUID %s\nfrom %s%sto %s\n", terminal_colour(COLOUR_TITLE),
+            pod->namespace, pod->name, terminal_colour(COLOUR_NONE), pod->uid, begin,
+            is_wide ? " " : "\n  ", end);
+    if (canvas->timeline->n_left_out > 0)
+        fprintf(canvas->f, "%zu earlier runs are left out\n", canvas->timeline->n_left_out);
+    fputc('\n', canvas->f);
+}
+
+/* Runs first, what holds them back below, if anything does. Return: NULL behind the last. */
+static const struct timeline_row *row_at(const struct timeline *timeline, size_t i)
+{
+    const struct timeline_row *waits = &timeline->rows[0];
+
+    if (i + 1 < timeline->n_rows)
+        return &timeline->rows[i + 1];
+    return i + 1 == timeline->n_rows && waits->n_spans + waits->n_marks > 0 ? waits : NULL;
+}
+
+static void lay_out(struct canvas *canvas)
+{
+    unsigned label_columns = 0, note_columns = 0;
+    const struct timeline_row *row;
+
+    for (unsigned n = canvas->timeline->rows[canvas->timeline->n_rows - 1].number; n > 0; n /= 10)
+        canvas->n_digits++;
+    for (size_t i = 0; (row = row_at(canvas->timeline, i)); i++) {
+        char words[TIMELINE_WORDS_MAX];
+        size_t label = strlen(timeline_row_label(words, row, canvas->n_digits));
+        size_t note = strlen(timeline_row_note(words, row));
+        label_columns = max(label_columns, (unsigned)label);
+        note_columns = max(note_columns, (unsigned)note);
+    }
+    unsigned used = label_columns + LABEL_GAP + NOTE_GAP + note_columns;
+    bool has_room = used + CELLS_MIN <= canvas->columns;
+    canvas->indent = has_room ? label_columns + LABEL_GAP : 0;
+    canvas->n_cells = has_room ? canvas->columns - used : canvas->columns;
 }
 
 void timeline_text(FILE *f, const struct timeline_pod *pod, const struct timeline *timeline,
                    unsigned columns, bool is_unicode)
 {
-    char begin[TIMELINE_WORDS_MAX], end[TIMELINE_WORDS_MAX];
-    unsigned width = columns < COLUMNS_MIN   ? COLUMNS_MIN
-                     : columns > COLUMNS_MAX ? COLUMNS_MAX
-                                             : columns;
-    struct canvas canvas = {f, timeline, width - LABEL_COLUMNS - NOTE_COLUMNS, is_unicode};
+    struct canvas canvas = {
+        .f = f,
+        .timeline = timeline,
+        .columns = columns < COLUMNS_MIN ? COLUMNS_MIN : min(columns, COLUMNS_MAX),
+        .is_unicode = is_unicode,
+    };
+    const struct timeline_row *row;
 
-    fprintf(f, "%spod %s/%s%s\nUID %s\nfrom %s to %s\n", terminal_colour(COLOUR_TITLE),
-            pod->namespace, pod->name, terminal_colour(COLOUR_NONE), pod->uid,
-            timeline_when(begin, timeline->begin), timeline_when(end, timeline->end));
-    if (timeline->n_left_out > 0)
-        fprintf(f, "%zu earlier runs are left out\n", timeline->n_left_out);
-    fputc('\n', f);
+    lay_out(&canvas);
+    print_title(&canvas, pod);
     print_axis(&canvas);
-    for (size_t i = 1; i < timeline->n_rows; i++)
-        print_row(&canvas, &timeline->rows[i]);
-    if (timeline->rows[0].n_spans + timeline->rows[0].n_marks > 0)
-        print_row(&canvas, &timeline->rows[0]);
+    for (size_t i = 0; (row = row_at(timeline, i)); i++)
+        print_row(&canvas, row);
     print_legend(&canvas);
 }

@@ -51,12 +51,12 @@ const char *timeline_kind_word(enum timeline_kind kind)
 }
 
 const char *timeline_row_label(char buffer[static TIMELINE_WORDS_MAX],
-                               const struct timeline_row *row)
+                               const struct timeline_row *row, unsigned n_digits)
 {
     if (row->number == 0)
         return strcpy(buffer, "back-off");
-    snprintf(buffer, TIMELINE_WORDS_MAX, "run %u%s%.8s", row->number, row->uuid ? "  " : "",
-             row->uuid ? row->uuid : "");
+    snprintf(buffer, TIMELINE_WORDS_MAX, "run %*u%s%.8s", (int)n_digits, row->number,
+             row->uuid ? "  " : "", row->uuid ? row->uuid : "");
     return buffer;
 }
 
@@ -172,17 +172,19 @@ const char *timeline_when(char buffer[static TIMELINE_WORDS_MAX], uint64_t at)
     return buffer;
 }
 
+/* Midnight is told by the day that it begins. */
 static void label_tick(struct timeline_tick *tick, uint64_t step)
 {
     struct tm tm = to_local(tick->at);
+    bool is_midnight = tm.tm_hour == 0 && tm.tm_min == 0 && tm.tm_sec == 0;
     size_t n;
 
-    if (step < USEC_MINUTE)
-        n = strftime(tick->label, sizeof(tick->label), "%H:%M:%S", &tm);
-    else if (step < USEC_DAY)
-        n = strftime(tick->label, sizeof(tick->label), "%H:%M", &tm);
-    else
+    if (step >= USEC_DAY || is_midnight)
         n = strftime(tick->label, sizeof(tick->label), "%m-%d", &tm);
+    else if (step < USEC_MINUTE)
+        n = strftime(tick->label, sizeof(tick->label), "%H:%M:%S", &tm);
+    else
+        n = strftime(tick->label, sizeof(tick->label), "%H:%M", &tm);
     if (n == 0)
         tick->label[0] = '\0';
 }
@@ -203,17 +205,37 @@ static uint64_t tick_step(uint64_t length, size_t n_max)
     return (length / n_max / USEC_WEEK + 1) * USEC_WEEK;
 }
 
+/* The i-th round time from the begin of a day on, by the clock on the wall: between two there is an
+ * hour more or less where summer time begins or ends. */
+static uint64_t tick_at(const struct tm *day, uint64_t step, uint64_t i)
+{
+    struct tm tm = {.tm_year = day->tm_year, .tm_mon = day->tm_mon, .tm_mday = day->tm_mday};
+    uint64_t passed = step * i;
+
+    tm.tm_isdst = -1;
+    tm.tm_mday += (int)(passed / USEC_DAY);
+    tm.tm_hour = (int)(passed % USEC_DAY / USEC_HOUR);
+    tm.tm_min = (int)(passed % USEC_HOUR / USEC_MINUTE);
+    tm.tm_sec = (int)(passed % USEC_MINUTE / USEC_SEC);
+    time_t at = mktime(&tm);
+    return at < 0 ? UINT64_MAX : (uint64_t)at * USEC_SEC;
+}
+
 size_t timeline_ticks(struct timeline_tick ticks[static TIMELINE_TICKS_MAX],
                       const struct timeline *timeline, size_t n_max)
 {
-    uint64_t step = tick_step(timeline->end - timeline->begin, n_max);
-    /* How far local time is ahead of UTC. */
-    int64_t offset = (int64_t)to_local(timeline->begin).tm_gmtoff * (int64_t)USEC_SEC;
-    uint64_t local = timeline->begin + (uint64_t)offset;
+    uint64_t step = tick_step(timeline->end - timeline->begin, n_max), at;
+    struct tm day = to_local(timeline->begin);
+    uint64_t passed = (uint64_t)((day.tm_hour * 60 + day.tm_min) * 60 + day.tm_sec) * USEC_SEC;
     size_t n = 0;
 
-    local = (local + step - 1) / step * step;
-    for (uint64_t at = local - (uint64_t)offset; at <= timeline->end && n < n_max; at += step) {
+    /* Days are counted from the first that begins within. */
+    if (step >= USEC_DAY && tick_at(&day, step, 0) < timeline->begin)
+        day.tm_mday++;
+    for (uint64_t i = step < USEC_DAY ? passed / step : 0;
+         n < n_max && (at = tick_at(&day, step, i)) <= timeline->end; i++) {
+        if (at < timeline->begin || (n > 0 && at <= ticks[n - 1].at))
+            continue;
         ticks[n].at = at;
         label_tick(&ticks[n], step);
         n++;

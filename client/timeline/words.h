@@ -18,9 +18,9 @@ struct timeline_tick {
 /* A static word, such as "held back". */
 const char *timeline_kind_word(enum timeline_kind kind);
 
-/* "run 3  6f1b2c3d", "back-off". Return: `buffer`. */
+/* "run 3  6f1b2c3d", "back-off"; the number has room for n_digits. Return: `buffer`. */
 const char *timeline_row_label(char buffer[static TIMELINE_WORDS_MAX],
-                               const struct timeline_row *row);
+                               const struct timeline_row *row, unsigned n_digits);
 
 /* How a row ended, or how it is: "ran 12s, exit 1 (front)". What may be long comes last. Return:
  * `buffer`. */
