@@ -4,12 +4,17 @@
 #include "client/timeline/words.h"
 
 /* Heights are pixels; widths are shares of the page's, so that letters keep their size on a
- * telephone. */
+ * telephone. The words of a row are HTML within the picture: only that cuts them where there is no
+ * room, with dots. */
 #define AXIS_HEIGHT 30
 #define ROW_HEIGHT 46
 #define BAR_TOP 22
 #define BAR_HEIGHT 14
-#define N_TICKS 5
+#define MARK_RADIUS 5
+/* In hundredths of a per cent. */
+#define WHOLE 10000
+#define BAR_MIN 40
+#define N_TICKS 6
 
 static const char style[] =
     ":root{color-scheme:light dark;--back:#fff;--ink:#1c2128;--soft:#59636e;--line:#d8dee4;"
@@ -25,7 +30,10 @@ static const char style[] =
     "li svg{width:14px;height:14px;vertical-align:-2px;margin-right:.4rem}\n"
     "figure{margin:0}\n"
     "svg{display:block;width:100%;overflow:visible}li svg{display:inline-block}\n"
-    "text{fill:var(--ink);font-size:13px;paint-order:stroke;stroke:var(--back);stroke-width:4px}.soft{fill:var(--soft);font-size:12px}\n"
+    "text{fill:var(--soft);font-size:12px}\n"
+    ".words{display:flex;justify-content:space-between;gap:1rem;font-size:13px;line-height:20px;"
+    "white-space:nowrap}.words span{background:var(--back)}"
+    ".words .soft{overflow:hidden;text-overflow:ellipsis;color:var(--soft);font-size:12px}\n"
     ".grid{stroke:var(--line)}.bar{rx:2px}\n"
     ".starting{fill:var(--starting)}.running{fill:var(--running)}.held{fill:var(--held)}"
     ".unknown{fill:var(--unknown);opacity:.5}\n"
@@ -34,7 +42,9 @@ static const char style[] =
     "caption{text-align:left;font-weight:600;padding-bottom:.5rem}\n"
     "th,td{text-align:left;vertical-align:top;padding:.35rem 1rem .35rem 0;"
     "border-bottom:1px solid var(--line)}th{font-weight:600}td:first-child,.when{white-space:"
-    "nowrap}\n";
+    "nowrap}td{overflow-wrap:anywhere;min-width:8rem}\n"
+    "@media (max-width:40rem){thead{position:absolute;left:-99rem}tr{display:block;padding:.35rem 0;"
+    "border-bottom:1px solid var(--line)}td{display:inline;border:0;padding:0 .75rem 0 0}}\n";
 
 static const char *const classes[N_TIMELINE_KINDS] = {
     [TIMELINE_STARTING] = "starting",
@@ -71,7 +81,7 @@ static void put(FILE *f, const char *text)
 /* A share of the width in hundredths of a per cent: a number's comma is not the locale's affair. */
 static unsigned share(const struct timeline *timeline, uint64_t at)
 {
-    return (unsigned)((double)(at - timeline->begin) * 10000 /
+    return (unsigned)((double)(at - timeline->begin) * WHOLE /
                       (double)(timeline->end - timeline->begin));
 }
 
@@ -80,18 +90,18 @@ static void put_share(FILE *f, const char *name, unsigned hundredths)
     fprintf(f, " %s=\"%u.%02u%%\"", name, hundredths / 100, hundredths % 100);
 }
 
-static void put_span(FILE *f, const struct timeline *timeline, const struct timeline_span *span,
-                     unsigned top)
+/* One that is too short to be seen is seen, and stays inside. Return: where it ends. */
+static unsigned put_span(FILE *f, const struct timeline *timeline, const struct timeline_span *span,
+                         unsigned top)
 {
     char words[TIMELINE_WORDS_MAX];
     unsigned from = share(timeline, span->begin), to = share(timeline, span->end);
 
-    /* One that is too short to be seen is seen, and stays inside. */
-    if (to < from + 30)
-        to = from + 30;
-    if (to > 10000) {
-        from -= to - 10000;
-        to = 10000;
+    if (to < from + BAR_MIN)
+        to = from + BAR_MIN;
+    if (to > WHOLE) {
+        from -= to - WHOLE;
+        to = WHOLE;
     }
     fprintf(f, "<rect class=\"bar %s\" y=\"%u\" height=\"%u\"", classes[span->kind], top + BAR_TOP,
             BAR_HEIGHT);
@@ -100,17 +110,20 @@ static void put_span(FILE *f, const struct timeline *timeline, const struct time
     fputs("><title>", f);
     put(f, timeline_span_words(words, span));
     fputs("</title></rect>\n", f);
+    return to;
 }
 
+/* Of a run it stands behind the bars, that end there: it hides none. `behind` is 0 for others. */
 static void put_mark(FILE *f, const struct timeline *timeline, const struct timeline_mark *mark,
-                     unsigned top)
+                     unsigned top, unsigned behind)
 {
     char words[TIMELINE_WORDS_MAX];
+    unsigned at = share(timeline, mark->at);
 
-    fprintf(f, "<circle class=\"mark%s\" r=\"5\" cy=\"%u\"",
-            timeline_mark_is_bad(mark) ? " bad" : "", top + BAR_TOP + BAR_HEIGHT / 2);
-    put_share(f, "cx", share(timeline, mark->at));
-    fputs("><title>", f);
+    fprintf(f, "<circle class=\"mark%s\" r=\"%u\" cy=\"%u\"",
+            timeline_mark_is_bad(mark) ? " bad" : "", MARK_RADIUS, top + BAR_TOP + BAR_HEIGHT / 2);
+    put_share(f, "cx", at > behind ? at : behind);
+    fprintf(f, " transform=\"translate(%u)\"><title>", behind > 0 ? MARK_RADIUS + 3 : 0);
     put(f, timeline_mark_words(words, mark));
     fputs("</title></circle>\n", f);
 }
@@ -119,17 +132,20 @@ static void put_row(FILE *f, const struct timeline *timeline, const struct timel
                     unsigned top)
 {
     char words[TIMELINE_WORDS_MAX];
+    unsigned behind = 0;
 
-    fprintf(f, "<text x=\"0\" y=\"%u\">", top + BAR_TOP - 6);
+    fprintf(f, "<foreignObject y=\"%u\" width=\"100%%\" height=\"%u\"><div class=\"words\"><span>",
+            top, BAR_TOP);
     put(f, timeline_row_label(words, row, 0));
-    fprintf(f, "</text><text class=\"soft\" x=\"100%%\" y=\"%u\" text-anchor=\"end\">",
-            top + BAR_TOP - 6);
+    fputs("</span><span class=\"soft\">", f);
     put(f, timeline_row_note(words, row));
-    fputs("</text>\n", f);
-    for (size_t i = 0; i < row->n_spans; i++)
-        put_span(f, timeline, &row->spans[i], top);
+    fputs("</span></div></foreignObject>\n", f);
+    for (size_t i = 0; i < row->n_spans; i++) {
+        unsigned end = put_span(f, timeline, &row->spans[i], top);
+        behind = end > behind && row->number > 0 ? end : behind;
+    }
     for (size_t i = 0; i < row->n_marks; i++)
-        put_mark(f, timeline, &row->marks[i], top);
+        put_mark(f, timeline, &row->marks[i], top, behind);
 }
 
 static void put_axis(FILE *f, const struct timeline *timeline, unsigned height)
@@ -143,7 +159,7 @@ static void put_axis(FILE *f, const struct timeline *timeline, unsigned height)
         fprintf(f, "<line class=\"grid\" y1=\"18\" y2=\"%u\"", height);
         put_share(f, "x1", at);
         put_share(f, "x2", at);
-        fprintf(f, "/><text class=\"soft\" y=\"12\" text-anchor=\"%s\"", anchor);
+        fprintf(f, "/><text y=\"12\" text-anchor=\"%s\"", anchor);
         put_share(f, "x", at);
         fputc('>', f);
         put(f, ticks[i].label);
@@ -193,6 +209,7 @@ static void put_legend(FILE *f)
           f);
 }
 
+/* What is narrow shows a line as running text: blanks between the cells are where it breaks. */
 static void put_line(FILE *f, const struct timeline_row *row, uint64_t at, const char *what,
                      const char *message)
 {
@@ -200,11 +217,11 @@ static void put_line(FILE *f, const struct timeline_row *row, uint64_t at, const
 
     fputs("<tr><td>", f);
     put(f, timeline_row_label(words, row, 0));
-    fputs("</td><td class=\"when\">", f);
+    fputs("</td>\n<td class=\"when\">", f);
     put(f, timeline_when(words, at));
-    fputs("</td><td>", f);
+    fputs("</td>\n<td>", f);
     put(f, what);
-    fputs("</td><td>", f);
+    fputs("</td>\n<td>", f);
     put(f, message ? message : "");
     fputs("</td></tr>\n", f);
 }
@@ -223,7 +240,7 @@ static void put_table(FILE *f, const struct timeline *timeline)
             put_line(f, row, row->spans[k].begin, timeline_span_words(words, &row->spans[k]), NULL);
         for (size_t k = 0; k < row->n_marks; k++)
             put_line(f, row, row->marks[k].at, timeline_mark_words(words, &row->marks[k]),
-                     row->marks[k].event->text);
+                     row->marks[k].is_jump ? NULL : row->marks[k].event->text);
     }
     fputs("</tbody></table></div>\n", f);
 }

@@ -60,16 +60,18 @@ const char *timeline_row_label(char buffer[static TIMELINE_WORDS_MAX],
     return buffer;
 }
 
-/* What has only just begun is not said to last. */
+/* What has only just begun, or is not known any more, is not said to last. */
 static const char *say_span(char buffer[static TIMELINE_WORDS_MAX],
                             const struct timeline_span *span)
 {
     uint64_t length = span->end - span->begin;
-    bool is_new = span->goes_on && length < USEC_MSEC;
+    bool is_open = span->goes_on || span->end_unknown || span->kind == TIMELINE_UNKNOWN;
+    bool is_new = is_open && length < USEC_MSEC;
+    bool is_least = span->begin_unknown || span->end_unknown;
     char text[USEC_GO_MAX];
 
     snprintf(buffer, TIMELINE_WORDS_MAX, "%s%s%s%s", timeline_kind_word(span->kind),
-             is_new ? "" : " for ", span->begin_unknown && !is_new ? "at least " : "",
+             is_new ? "" : " for ", is_least && !is_new ? "at least " : "",
              is_new ? "" : format_length(text, length));
     return buffer;
 }
@@ -81,7 +83,7 @@ const char *timeline_span_words(char buffer[static TIMELINE_WORDS_MAX],
 
     snprintf(buffer, TIMELINE_WORDS_MAX, "%.200s%s%s", say_span(words, span),
              span->goes_on ? ", and goes on" : "",
-             span->end_unknown ? ", its end is not known" : "");
+             span->end_unknown ? ": its end is not known" : "");
     return buffer;
 }
 

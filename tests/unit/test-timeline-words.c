@@ -116,6 +116,11 @@ static void what_has_just_begun_does_not_last(void **state)
     assert_string_equal(timeline_span_words(words, &span), "held back, and goes on");
     span.end = 3 * USEC_SEC;
     assert_string_equal(timeline_row_note(words, &row), "held back for 3s");
+    span = (struct timeline_span){.kind = TIMELINE_RUNNING, .end_unknown = true};
+    assert_string_equal(timeline_span_words(words, &span), "running: its end is not known");
+    span.end = 3 * USEC_SEC;
+    assert_string_equal(timeline_span_words(words, &span),
+                        "running for at least 3s: its end is not known");
 }
 
 static void a_run_is_told_by_its_end(void **state)
