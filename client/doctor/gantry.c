@@ -5,6 +5,7 @@
  */
 
 #include <errno.h>
+#include <glob.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -20,12 +21,34 @@
 #define START_SOCKET "systemctl enable --now gantryd.socket"
 #define START_ALL "systemctl restart gantryd.socket gantryd.service"
 
+static bool has_more_files(const struct doctor *doctor)
+{
+    CLEANUP(freep) char *pattern = NULL;
+    glob_t found = {0};
+
+    if (asprintf(&pattern, "%s.d/*.conf", doctor->config_path) < 0)
+        pattern = NULL;
+    bool has = pattern && glob(pattern, 0, NULL, &found) == 0;
+    globfree(&found);
+    return has;
+}
+
+static void judge_configuration(const struct doctor *doctor, struct finding *finding)
+{
+    const char *path = doctor->config_path;
+
+    if (has_more_files(doctor))
+        finding_set(finding, FINDING_OK, "%s and what is in %s.d are valid", path, path);
+    else if (access(path, F_OK) == 0)
+        finding_set(finding, FINDING_OK, "%s is valid", path);
+    else
+        finding_set(finding, FINDING_OK, "%s is not there: the defaults hold", path);
+}
+
 void doctor_configuration(struct doctor *doctor, struct finding *finding)
 {
     if (!doctor->config_fault) {
-        finding_set(finding, FINDING_OK, "%s %s", doctor->config_path,
-                    access(doctor->config_path, F_OK) == 0 ? "is valid"
-                                                           : "is not there: the defaults hold");
+        judge_configuration(doctor, finding);
         return;
     }
     finding_set(finding, doctor->config_is_bad ? FINDING_FAILED : FINDING_WARNING, "%s",

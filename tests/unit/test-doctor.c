@@ -139,7 +139,7 @@ static int node_setup(void **state)
     replace(&node->config->daemon.socket, path_of(node, "socket"));
     node->doctor = (struct doctor){
         .config = node->config,
-        .config_path = "/etc/gantry/gantry.conf",
+        .config_path = path_of(node, "gantry.conf"),
         .proc = path_of(node, "proc"),
         .usr = path_of(node, "usr"),
         .run = path_of(node, "run"),
@@ -207,7 +207,14 @@ static void the_configuration(void **state)
 {
     struct node *node = *state;
 
-    is_well(node, doctor_configuration, "/etc/gantry/gantry.conf");
+    is_well(node, doctor_configuration, "gantry.conf is not there: the defaults hold");
+    scratch_write(node->scratch, "gantry.conf", "");
+    is_well(node, doctor_configuration, "gantry.conf is valid");
+    make_folder(node, "gantry.conf.d");
+    is_well(node, doctor_configuration, "gantry.conf is valid");
+    remove_file(node, "gantry.conf");
+    scratch_write(node->scratch, "gantry.conf.d/x.conf", "");
+    is_well(node, doctor_configuration, "gantry.conf.d are valid");
     node->doctor.config_fault = strdup("x.conf:1: bad");
     node->doctor.n_config_faults = 1;
     finds(node, doctor_configuration, FINDING_WARNING, "x.conf:1: bad", "#--check-config");
