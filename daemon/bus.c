@@ -3,9 +3,8 @@
 /*
  * libdbus without its timeouts: one uv_poll on the connection's socket, for what its watches wait
  * for, and on each turn dbus_connection_read_write(0), which reads and writes what it can without
- * waiting. Hello is
- * the first message in the queue, so nothing has to wait for its answer; every question has a timer
- * of its own.
+ * waiting. Hello is the first message in the queue, so nothing has to wait for its answer; every
+ * question has a timer of its own.
  */
 
 #include "daemon/bus-connection.h"

@@ -9,14 +9,16 @@
  * that of its newest rkt pod; older ones that still end are noted with the pod but do not touch its
  * life.
  *
- *            prepare              run-prepared   exit             due      removed, or long
- * untouched new      starting             running starting starting | held      running untouched:
- * forget running  starting | running   running        held | ended held     starting | held running
- * ended    forget ended    starting | held      running                                  forget
+ *           prepare             run-prepared  exit          due    removed  long untouched
+ * new       starting | held     running                            forget   forget
+ * starting  starting | held     running                                     forget
+ * running   starting | running  running       ended | held
+ * held      starting | held     running                     ended  forget   forget
+ * ended     starting | held     running                            forget   forget
  *
- * A prepare is refused where its second word stands.
- *
- * lib/life.c has it whole, one cell for each pair; a test walks every cell.
+ * The second word is for a back-off that is not over, or begins: such a prepare is refused. Where
+ * there is none, nothing happens. lib/life.c has it whole, one cell for each pair; a test walks
+ * every cell.
  *
  * What is kept is kept for one key, the hashes of the pod's containers (contract section 4): a pod
  * whose spec was changed starts its row of back-offs anew.
