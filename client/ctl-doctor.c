@@ -69,24 +69,27 @@ static void print_finding(const struct check *check, const struct finding *findi
     fflush(stdout);
 }
 
-/* Return: true if one has failed. */
-static bool look_at_all(const struct ctl *ctl, struct doctor *doctor)
+/* Return: an exit status. */
+static int look_at_all(const struct ctl *ctl, struct doctor *doctor)
 {
     CLEANUP(json_decrefp) json_t *list = json_array();
     bool has_failed = false;
+    int r = 0;
 
-    for (size_t i = 0; i < N_ELEMENTS(checks); i++) {
+    for (size_t i = 0; r == 0 && i < N_ELEMENTS(checks); i++) {
         CLEANUP(finding_deinit) struct finding finding = {0};
         look(&checks[i], doctor, &finding);
         has_failed = has_failed || finding.status == FINDING_FAILED;
         if (ctl->json)
-            json_array_append_new(list, finding_to_json(checks[i].name, &finding));
+            r = json_array_append_new(list, finding_to_json(checks[i].name, &finding));
         else
             print_finding(&checks[i], &finding);
     }
-    if (ctl->json)
+    if (r < 0)
+        fprintf(stderr, "gantryctl: %s\n", strerror(ENOMEM));
+    else if (ctl->json)
         ctl_print_json(list, false);
-    return has_failed;
+    return r < 0 || has_failed ? EXIT_FAILED : 0;
 }
 
 /* The first fault is kept, but one that is more than a warning comes before. */
@@ -112,5 +115,5 @@ int ctl_doctor(const struct ctl *ctl)
         return EXIT_FAILED;
     }
     doctor.config = config;
-    return look_at_all(ctl, &doctor) ? EXIT_FAILED : 0;
+    return look_at_all(ctl, &doctor);
 }
