@@ -68,8 +68,8 @@ static bool print_json(const struct timeline_pod *pod, const struct timeline *ti
         return false;
     }
     CLEANUP(json_decrefp)
-    json_t *json = json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:o}", "uid", pod->uid, "name",
-                             pod->name, "namespace", pod->namespace, "begin",
+    json_t *json = json_pack("{s:s, s:s, s:s, s:s*, s:I, s:I, s:I, s:o}", "uid", pod->uid, "name",
+                             pod->name, "namespace", pod->namespace, "before", pod->before, "begin",
                              (json_int_t)timeline->begin, "end", (json_int_t)timeline->end,
                              "leftOut", (json_int_t)timeline->n_left_out, "rows", rows);
     if (json)

@@ -265,6 +265,11 @@ void timeline_html(FILE *f, const struct timeline_pod *pod, const struct timelin
     fputs(" to ", f);
     put(f, timeline_when(words, timeline->end));
     fputs("</p>\n", f);
+    if (pod->before) {
+        fputs("<p>before it, UID ", f);
+        put(f, pod->before);
+        fputs(" had that name</p>\n", f);
+    }
     if (timeline->n_left_out > 0)
         fprintf(f, "<p>%zu earlier runs are left out</p>\n", timeline->n_left_out);
     put_legend(f);

@@ -25,6 +25,7 @@ void timeline_pod_deinit(struct timeline_pod *pod)
     free(pod->uid);
     free(pod->name);
     free(pod->namespace);
+    free(pod->before);
     *pod = (struct timeline_pod){0};
 }
 
@@ -126,6 +127,9 @@ static int find_pod(sd_journal *journal, const char *argument, bool is_exact,
                    strcmp(pod->namespace, here.namespace) != 0) {
             return error_set(error, TIMELINE_E_NO_POD, "\"%s\" may be %s/%s or %s/%s: say more",
                              argument, pod->namespace, pod->name, here.namespace, here.name);
+        } else if (!pod->before && strcmp(pod->uid, here.uid) != 0) {
+            pod->before = here.uid;
+            here.uid = NULL;
         }
     }
     return 0;

@@ -12,6 +12,7 @@ struct timeline_pod {
     char *uid;
     char *name;
     char *namespace;
+    char *before; /* the UID of the pod that had its name before; NULL: none is known */
 };
 
 enum {

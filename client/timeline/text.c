@@ -274,6 +274,8 @@ static void print_title(const struct canvas *canvas, const struct timeline_pod *
     fprintf(canvas->f, "%spod %s/%s%s\nUID %s\nfrom %s%sto %s\n", terminal_colour(COLOUR_TITLE),
             pod->namespace, pod->name, terminal_colour(COLOUR_NONE), pod->uid, begin,
             is_wide ? " " : "\n  ", end);
+    if (pod->before)
+        fprintf(canvas->f, "before it, UID %s had that name\n", pod->before);
     if (canvas->timeline->n_left_out > 0)
         fprintf(canvas->f, "%zu earlier runs are left out\n", canvas->timeline->n_left_out);
     fputc('\n', canvas->f);

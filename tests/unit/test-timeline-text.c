@@ -14,7 +14,7 @@ static char uid[] = "u-1", name[] = "web", namespace[] = "default", uuid[] = "aa
 static char *draw_events(struct timeline_event *list, size_t n, unsigned columns, bool is_unicode)
 {
     struct timeline_events events = {list, n};
-    struct timeline_pod pod = {uid, name, namespace};
+    struct timeline_pod pod = {.uid = uid, .name = name, .namespace = namespace};
     struct timeline timeline = TIMELINE_NULL;
     char *text = NULL;
     size_t size;
