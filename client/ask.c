@@ -76,34 +76,47 @@ static json_t *question_to_json(const struct question *question)
                      environment_to_json());
 }
 
+static int too_long(const struct question *question, size_t length, struct error *error)
+{
+    return error_set(error, ASK_E_TOO_LONG,
+                     "a launch may have %zu bytes, and this one has %zu: %zu of its pod manifest, "
+                     "the rest of its command line",
+                     VARLINK_CALL_MAX, length, question->manifest_length);
+}
+
 /* Writes the whole message. The manifest's bytes are put in as they are, as the last of the
  * parameters: it is JSON itself, and so it is neither read nor quoted here. If it is not JSON after
- * all, neither is the message, and gantryd says so. Return: a message to free(), NULL if it cannot
- * be put. */
-static char *compose(const struct question *question, size_t *lengthp)
+ * all, neither is the message, and gantryd says so. Return: 0 and a message to free(),
+ * ASK_E_UNREACHABLE, ASK_E_TOO_LONG. */
+static int compose(const struct question *question, char **messagep, size_t *lengthp,
+                   struct error *error)
 {
     static const char name[] = ",\"manifest\":", end[] = "}}";
     json_t *json = question_to_json(question);
     CLEANUP(freep) char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+    bool has_manifest = question->manifest || question->manifest_length > 0;
 
     json_decref(json);
     if (!text)
-        return NULL;
+        return error_set(error, ASK_E_UNREACHABLE, "the command line is not UTF-8");
     size_t length = strlen(text);
-    char *message = malloc(length + sizeof(name) + question->manifest_length + 1);
+    size_t size = length + 1 + (has_manifest ? strlen(name) + question->manifest_length : 0);
+    if (size > VARLINK_CALL_MAX)
+        return too_long(question, size, error);
+    char *message = malloc(size);
     if (!message)
-        return NULL;
-    memcpy(message, text, length + 1);
-    *lengthp = length + 1;
-    if (!question->manifest)
-        return message;
-
-    char *p = message + length - strlen(end);
+        return error_set(error, ASK_E_UNREACHABLE, "%s", strerror(ENOMEM));
+    *messagep = message;
+    *lengthp = size;
+    if (!question->manifest) {
+        memcpy(message, text, size);
+        return 0;
+    }
+    char *p = mempcpy(message, text, length - strlen(end));
     p = mempcpy(p, name, strlen(name));
     p = mempcpy(p, question->manifest, question->manifest_length);
-    p = mempcpy(p, end, sizeof(end));
-    *lengthp = (size_t)(p - message);
-    return message;
+    memcpy(p, end, sizeof(end));
+    return 0;
 }
 
 void answer_deinit(struct answer *answer)
@@ -201,9 +214,6 @@ static int unreachable(struct error *error, const struct config *config, int r)
     if (r == -ETIMEDOUT)
         return error_set(error, ASK_E_UNREACHABLE, "gantryd did not answer within %s",
                          usec_format_go(timeout, config->launch.request_timeout));
-    if (r == -EMSGSIZE)
-        return error_set(error, ASK_E_UNREACHABLE,
-                         "the pod manifest and the command line are longer than gantryd takes");
     return error_set(error, ASK_E_UNREACHABLE, "%s: %s", config->daemon.socket, strerror(-r));
 }
 
@@ -234,12 +244,13 @@ int ask(const struct config *config, const struct question *question, struct ans
 {
     usec_t deadline = usec_add(usec_now(), config->launch.request_timeout);
     struct timespec pause = {.tv_nsec = ASK_AGAIN_USEC * 1000};
-    size_t length;
-    CLEANUP(freep) char *message = compose(question, &length);
+    CLEANUP(freep) char *message = NULL;
+    size_t length = 0;
 
-    if (!message)
-        return error_set(error, ASK_E_UNREACHABLE, "the command line is not UTF-8");
-    int r = ask_once(config, message, length, deadline, answer, error);
+    int r = compose(question, &message, &length, error);
+    if (r != 0)
+        return r;
+    r = ask_once(config, message, length, deadline, answer, error);
     while (r == ASK_AGAIN && usec_now() < deadline) {
         nanosleep(&pause, NULL);
         r = ask_once(config, message, length, deadline, answer, error);

@@ -15,12 +15,14 @@ enum {
     /* gantryd cannot be reached, does not answer in time, cannot do it or answers nonsense; the
      * error says which. */
     ASK_E_UNREACHABLE,
+    /* It is longer than a call may be, and nobody was asked; the error says how long. */
+    ASK_E_TOO_LONG,
 };
 
 struct question {
     int argc;
     char **argv;
-    const char *manifest; /* NULL: there is none */
+    const char *manifest; /* NULL: there is none, or it is so long that it was not even read */
     size_t manifest_length;
 };
 
@@ -36,8 +38,8 @@ struct answer {
 };
 
 /* Asks, and asks again if gantryd is restarted meanwhile, until config->launch.request_timeout is
- * over. Return: 0 (go on, as the answer says), ASK_E_REFUSED, ASK_E_UNREACHABLE. answer_deinit() is
- * due. */
+ * over. Return: 0 (go on, as the answer says), ASK_E_REFUSED, ASK_E_UNREACHABLE,
+ * ASK_E_TOO_LONG. answer_deinit() is due. */
 int ask(const struct config *config, const struct question *question, struct answer *answer,
         struct error *error);
 

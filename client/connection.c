@@ -56,7 +56,7 @@ void connection_close(struct connection *connection)
 int connection_send(struct connection *connection, const char *bytes, size_t length,
                     usec_t deadline)
 {
-    if (length > VARLINK_MESSAGE_MAX)
+    if (length > VARLINK_CALL_MAX)
         return -EMSGSIZE;
     while (length > 0) {
         int r = limit_time(connection->fd, SO_SNDTIMEO, deadline);
@@ -109,10 +109,11 @@ int connection_receive(struct connection *connection, json_t **messagep,
         if (r == VARLINK_E_INCOMPLETE)
             r = fill(connection, deadline);
         else if (r == VARLINK_E_TOO_LONG)
-            return error_set(error, CONNECTION_E_INVALID, "a reply longer than 4 MiB");
+            return error_set(error, CONNECTION_E_INVALID, "a reply longer than 16 MiB");
         else if (r == VARLINK_E_INVALID)
             return CONNECTION_E_INVALID;
         if (r != 0)
-            return r == CONNECTION_E_INVALID ? error_set(error, r, "a reply longer than 4 MiB") : r;
+            return r == CONNECTION_E_INVALID ? error_set(error, r, "a reply longer than 16 MiB")
+                                             : r;
     }
 }

@@ -15,7 +15,7 @@ struct connection {
     struct varlink_buffer in;
 };
 
-#define CONNECTION_NULL ((struct connection){.fd = -1})
+#define CONNECTION_NULL ((struct connection){.fd = -1, .in.has_replies = true})
 
 enum {
     /* The other side closed before it had answered: it may have been restarted, and can be asked
@@ -30,7 +30,7 @@ int connection_open(struct connection *connection, const char *path, usec_t dead
 void connection_close(struct connection *connection);
 
 /* Sends a message, its NUL included.
- * Return: 0, CONNECTION_E_CLOSED, -EMSGSIZE (longer than a message may be), -ETIMEDOUT, -errno. */
+ * Return: 0, CONNECTION_E_CLOSED, -EMSGSIZE (longer than a call may be), -ETIMEDOUT, -errno. */
 int connection_send(struct connection *connection, const char *bytes, size_t length,
                     usec_t deadline);
 

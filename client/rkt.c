@@ -3,8 +3,9 @@
 /*
  * The drop-in: a program with rkt's command line, for the kubelet's --rkt-path. A launch (prepare,
  * run-prepared, run) it asks gantryd about; then it becomes rkt, by execve, in the same process.
- * All else goes to rkt at once. What it cannot ask about goes to rkt as it was called, unless
- * OnUnreachable=refuse.
+ * All else goes to rkt at once. If gantryd cannot be asked, a launch goes to rkt as it was called,
+ * unless OnUnreachable=refuse; one that is too long to be asked about is refused in each case, for
+ * its length is the pod's to choose, and would be a way round gantryd.
  *
  * It is on the way of every exec probe: it links nothing heavy, and does nothing twice.
  */
@@ -30,9 +31,13 @@
 /* What rkt's own failures exit with (contract section 3). */
 #define EXIT_RKT_FAILED 254
 
+/* So much of a manifest is read, though no more than VARLINK_CALL_MAX can be sent: one that is
+ * refused for its length should be told with its pod's name. */
+#define READ_MAX VARLINK_REPLY_MAX
+
 /* The pod manifest, as it stands where the command line says. */
 struct manifest_file {
-    char *text; /* NULL: there is none, or it cannot be read */
+    char *text; /* NULL: there is none, or it cannot be read, or is longer than READ_MAX */
     size_t length;
     bool consumed; /* it was a pipe or the like: rkt cannot read it again */
 };
@@ -66,6 +71,11 @@ static int read_all(int fd, size_t size, struct manifest_file *file)
         if (n < 0 && errno != EINTR)
             return -errno;
         file->length += n > 0 ? (size_t)n : 0;
+        if (file->length > READ_MAX) {
+            free(file->text);
+            file->text = NULL;
+            return 0;
+        }
         if (file->length < size)
             continue;
         char *grown = realloc(file->text, size *= 2);
@@ -76,7 +86,7 @@ static int read_all(int fd, size_t size, struct manifest_file *file)
     return file->text ? 0 : -ENOMEM;
 }
 
-/* Reads the manifest. Return: 0, -EFBIG (a file that is longer than can be sent), -errno. */
+/* Reads the manifest. Return: 0, also for one that is too long; -errno. */
 static int read_manifest(struct manifest_file *file, const char *path)
 {
     struct stat st;
@@ -84,14 +94,14 @@ static int read_manifest(struct manifest_file *file, const char *path)
     CLEANUP(fd_closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0 || fstat(fd, &st) < 0)
         return -errno;
-    if (!S_ISREG(st.st_mode)) {
-        int r = read_all(fd, 65536, file);
-        file->consumed = file->length > 0;
-        return r;
+    bool is_file = S_ISREG(st.st_mode);
+    if (is_file && (size_t)st.st_size > READ_MAX) {
+        file->length = (size_t)st.st_size;
+        return 0;
     }
-    if ((size_t)st.st_size >= VARLINK_MESSAGE_MAX)
-        return -EFBIG;
-    return read_all(fd, (size_t)st.st_size + 1, file);
+    int r = read_all(fd, is_file ? (size_t)st.st_size + 1 : 65536, file);
+    file->consumed = !is_file && file->length > 0;
+    return r;
 }
 
 /* Puts a manifest where rkt can read it and nobody has to clean up: in memory, open across execve.
@@ -195,6 +205,13 @@ static void report_unasked(enum message message, const char *command, const char
                 reason, consequence);
 }
 
+/* It is nothing that gantryd can be asked about. */
+static int refuse(const char *command, const struct manifest_file *file, const char *reason)
+{
+    report_unasked(MESSAGE_REFUSAL, command, reason, "refused", file);
+    return die(reason);
+}
+
 /* gantryd cannot be asked. */
 static int go_unasked(const struct config *config, int argc, char **argv, const char *command,
                       const struct manifest_file *file, const char *reason)
@@ -216,9 +233,6 @@ static int launch(const struct config *config, int argc, char **argv, const stru
     CLEANUP(manifest_file_deinit) struct manifest_file file = {0};
 
     int r = cmd->pod_manifest ? read_manifest(&file, cmd->pod_manifest) : 0;
-    if (r == -EFBIG)
-        return go_unasked(config, argc, argv, rktcmd_verb_name(cmd->verb), &file,
-                          "the pod manifest is longer than gantryd takes");
     /* What cannot be read is rkt's to complain of. */
     if (r < 0 && !file.consumed)
         return become_rkt(config, argv);
@@ -231,6 +245,8 @@ static int launch(const struct config *config, int argc, char **argv, const stru
     case ASK_E_REFUSED:
         fprintf(stderr, "%s\n", answer.message);
         return answer.status;
+    case ASK_E_TOO_LONG:
+        return refuse(rktcmd_verb_name(cmd->verb), &file, error_message(&error));
     default:
         return go_unasked(config, argc, argv, rktcmd_verb_name(cmd->verb), &file,
                           error_message(&error));

@@ -8,14 +8,19 @@
 void varlink_buffer_deinit(struct varlink_buffer *buffer)
 {
     free(buffer->bytes);
-    *buffer = (struct varlink_buffer){0};
+    *buffer = (struct varlink_buffer){.has_replies = buffer->has_replies};
+}
+
+static size_t max_of(const struct varlink_buffer *buffer)
+{
+    return buffer->has_replies ? VARLINK_REPLY_MAX : VARLINK_CALL_MAX;
 }
 
 int varlink_buffer_add(struct varlink_buffer *buffer, const char *bytes, size_t length)
 {
     if (length > buffer->size - buffer->length) {
         /* What is complete is taken out soon; what is not must not grow past one message. */
-        if (buffer->length + length > 2 * VARLINK_MESSAGE_MAX)
+        if (buffer->length + length > 2 * max_of(buffer))
             return VARLINK_E_TOO_LONG;
         size_t size = buffer->size > 0 ? buffer->size : 4096;
         while (size < buffer->length + length)
@@ -68,11 +73,11 @@ int varlink_buffer_take(struct varlink_buffer *buffer, json_t **messagep, struct
         end = memchr(buffer->bytes + buffer->scanned, '\0', buffer->length - buffer->scanned);
     if (!end) {
         buffer->scanned = buffer->length;
-        return buffer->length >= VARLINK_MESSAGE_MAX ? VARLINK_E_TOO_LONG : VARLINK_E_INCOMPLETE;
+        return buffer->length >= max_of(buffer) ? VARLINK_E_TOO_LONG : VARLINK_E_INCOMPLETE;
     }
 
     size_t length = (size_t)(end - buffer->bytes);
-    if (length >= VARLINK_MESSAGE_MAX)
+    if (length >= max_of(buffer))
         return VARLINK_E_TOO_LONG;
     int r = decode(buffer->bytes, length, messagep, error);
     buffer_drop(buffer, length + 1);

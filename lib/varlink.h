@@ -10,17 +10,28 @@
 
 #include "lib/error.h"
 
-/* The longest message that either side takes, its NUL included. */
-#define VARLINK_MESSAGE_MAX ((size_t)4 << 20)
+/*
+ * How long a message may be, its NUL included. What a pod's author can make longer than that must
+ * never lead past gantry: the drop-in refuses a launch that it cannot ask about, and gantryd one
+ * whose answer the drop-in would not read.
+ *
+ * An answer to a launch is longer than the question: rooms add to the manifest in it, and it is
+ * quoted, which takes two bytes for one at most. The rest of an answer is no longer than the call.
+ * So each answer fits whose manifest does: all of a call's, and 2 MiB for what the rooms add.
+ */
+#define VARLINK_CALL_MAX ((size_t)4 << 20)
+#define VARLINK_REPLY_MAX ((size_t)16 << 20)
+#define VARLINK_MANIFEST_MAX ((VARLINK_REPLY_MAX - VARLINK_CALL_MAX) / 2)
 
 enum {
     VARLINK_E_INCOMPLETE = 1, /* no whole message is there yet */
-    VARLINK_E_TOO_LONG,       /* a message is longer than VARLINK_MESSAGE_MAX */
+    VARLINK_E_TOO_LONG,       /* a message is longer than the buffer's bound */
     VARLINK_E_INVALID,        /* the bytes are no message; the error says why */
 };
 
-/* Bytes that have come in and are not taken as messages yet. All-zero is empty. */
+/* Bytes that have come in and are not taken as messages yet. All-zero is empty, for calls. */
 struct varlink_buffer {
+    bool has_replies; /* it is for replies: their bound holds */
     char *bytes;
     size_t size;    /* allocated */
     size_t length;  /* filled */

@@ -17,8 +17,11 @@
 #include <unistd.h>
 
 #include "lib/message.h"
+#include "lib/varlink.h"
 #include "tests/harness/harness.h"
 #include "tests/harness/script.h"
+
+#define FIFO "/run/node/fifo"
 
 static const char *unreachable_id(void)
 {
@@ -336,16 +339,101 @@ static void goes_on_when_the_question_cannot_be_put(void **state)
     journal_wait("GANTRY_REASON", "the command line is not UTF-8", NULL);
     journal_forget();
     recorder_forget();
-
-    assert_int_equal(truncate(MANIFEST, 5 << 20), 0);
-    result_deinit(&result);
-    result = run(node_built("rkt"), "prepare", "--pod-manifest", MANIFEST, NULL);
-    CLEANUP(json_decrefp) json_t *call = recorded_call();
-    assert_int_equal(result.status, 0);
-    assert_string_equal(recorded_argument(call, 3), MANIFEST);
-    journal_wait("GANTRY_REASON", "the pod manifest is longer than gantryd takes", NULL);
     script_end(&script);
     assert_int_equal(script.n_messages, 0);
+}
+
+/* What a launch has besides its manifest when gantryd is asked about it. */
+static size_t length_of_the_rest(void)
+{
+    struct script script = {.n_replies = 1, .replies = {"{\"parameters\":{}}"}};
+
+    script_begin(&script);
+    CLEANUP(result_deinit)
+    struct result result = run(node_built("rkt"), "prepare", "--pod-manifest", MANIFEST, NULL);
+    assert_int_equal(result.status, 0);
+    size_t length = strlen(script.messages[0]) + 1;
+    script_end(&script);
+    recorder_forget();
+    return length - strlen(KUBELETS_MANIFEST);
+}
+
+/* Writes KUBELETS_MANIFEST with so many spaces behind it that it has that length. */
+static void write_padded(size_t length)
+{
+    FILE *f = fopen(MANIFEST, "we");
+
+    assert_non_null(f);
+    fprintf(f, "%s%*s", KUBELETS_MANIFEST, (int)(length - strlen(KUBELETS_MANIFEST)), "");
+    assert_int_equal(fclose(f), 0);
+}
+
+static void is_asked_about(void)
+{
+    struct script script = {.n_replies = 1, .replies = {"{\"parameters\":{}}"}};
+
+    script_begin(&script);
+    CLEANUP(result_deinit)
+    struct result result = run(node_built("rkt"), "prepare", "--pod-manifest", MANIFEST, NULL);
+    script_end(&script);
+    assert_int_equal(result.status, 0);
+    assert_int_equal(script.n_messages, 1);
+    recorder_forget();
+}
+
+/* Runs prepare; it must be refused for that length, told as the pod's, and rkt not be called. */
+static void is_too_long(const char *path, const char *subject, size_t rest, size_t length)
+{
+    CLEANUP(result_deinit)
+    struct result result = run(node_built("rkt"), "prepare", "--pod-manifest", path, NULL);
+    CLEANUP(json_decrefp) json_t *calls = recorded_calls();
+    char reason[256], err[300], told[300];
+
+    snprintf(reason, sizeof(reason),
+             "a launch may have 4194304 bytes, and this one has %zu: %zu of its pod manifest, the "
+             "rest of its command line",
+             rest + length, length);
+    snprintf(err, sizeof(err), "gantry: %s\n", reason);
+    snprintf(told, sizeof(told), "prepare%s: %s; refused", subject, reason);
+    assert_string_equal(result.err, err);
+    assert_int_equal(result.status, 254);
+    assert_int_equal(json_array_size(calls), 0);
+    const json_t *entry = journal_wait("MESSAGE_ID", message_info(MESSAGE_REFUSAL)->id, NULL);
+    assert_string_equal(field(entry, "MESSAGE"), told);
+    assert_string_equal(field(entry, "GANTRY_REASON"), reason);
+    assert_string_equal(field(entry, "GANTRY_POD_NAME"), subject[0] ? "web" : "");
+    assert_int_equal(json_array_size(journal_entries()), 1);
+    journal_forget();
+}
+
+/* The pod chooses its length: so it must not lead past gantryd, whether that is there or not. */
+static void what_is_too_long_to_ask_about_is_refused(void **state)
+{
+    static const char *const configurations[] = {"[Launch]\nOnUnreachable=forward\n",
+                                                 "[Launch]\nOnUnreachable=refuse\n"};
+    char *const feed[] = {"sh", "-c", "cat " MANIFEST " >" FIFO, NULL};
+    size_t rest = length_of_the_rest();
+
+    (void)state;
+    assert_int_equal(mkfifo(FIFO, 0600), 0);
+    for (size_t i = 0; i < N_ELEMENTS(configurations); i++) {
+        node_configure(configurations[i]);
+        write_padded(VARLINK_CALL_MAX - rest);
+        is_asked_about();
+        write_padded(VARLINK_CALL_MAX - rest + 1);
+        is_too_long(MANIFEST, " of pod default/web", rest, VARLINK_CALL_MAX - rest + 1);
+
+        /* from a pipe, too, whose path is a part of the rest */
+        write_padded(VARLINK_CALL_MAX);
+        pid_t pid = start_argv("/bin/sh", feed);
+        is_too_long(FIFO, " of pod default/web", rest - strlen(MANIFEST) + strlen(FIFO),
+                    VARLINK_CALL_MAX);
+        finish(pid);
+
+        /* what could never be read */
+        assert_int_equal(truncate(MANIFEST, (off_t)1 << 40), 0);
+        is_too_long(MANIFEST, "", rest, (size_t)1 << 40);
+    }
 }
 
 int main(void)
@@ -363,6 +451,7 @@ int main(void)
         TEST(asks_again_when_gantryd_is_restarted),
         TEST(goes_on_after_nonsense),
         TEST(goes_on_when_the_question_cannot_be_put),
+        TEST(what_is_too_long_to_ask_about_is_refused),
     };
 
     node_enter();

@@ -91,24 +91,24 @@ static void garbage_is_answered_and_the_connection_closed(void **state)
     assert_int_equal(journal_count("MESSAGE_ID", id_of(MESSAGE_CLIENT)), 3);
 }
 
-static void a_message_may_have_four_mebibytes(void **state)
+static void a_call_may_have_four_mebibytes(void **state)
 {
-    static char text[VARLINK_MESSAGE_MAX + 1];
+    static char text[VARLINK_CALL_MAX + 1];
     static const char call[] = "{\"method\":\"org.varlink.service.GetInfo\"}";
     int fd = client_connect();
 
     (void)state;
     memset(text, ' ', sizeof(text));
     memcpy(text, call, strlen(call));
-    text[VARLINK_MESSAGE_MAX - 1] = '\0';
+    text[VARLINK_CALL_MAX - 1] = '\0';
     client_send(fd, text);
     CLEANUP(json_decrefp) json_t *reply = client_receive(fd);
     assert_string_equal(client_field(reply, "parameters", "product"), "gantryd");
     close(fd);
 
     fd = client_connect();
-    text[VARLINK_MESSAGE_MAX - 1] = ' ';
-    text[VARLINK_MESSAGE_MAX] = '\0';
+    text[VARLINK_CALL_MAX - 1] = ' ';
+    text[VARLINK_CALL_MAX] = '\0';
     /* It may be closed before all of it is sent. */
     assert_true(send(fd, text, sizeof(text), MSG_NOSIGNAL) > 0);
     CLEANUP(json_decrefp) json_t *error = client_receive(fd);
@@ -244,7 +244,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         TEST(strangers_are_turned_away_unread),
         TEST(garbage_is_answered_and_the_connection_closed),
-        TEST(a_message_may_have_four_mebibytes),
+        TEST(a_call_may_have_four_mebibytes),
         TEST(silent_and_slow_clients_delay_nobody_and_are_cut_off),
         TEST(a_client_that_has_its_answer_may_go_without_a_word),
         TEST(too_many_connections_cost_the_most_silent_one),

@@ -82,21 +82,45 @@ static int fill(struct varlink_buffer *buffer, size_t length, const char *end, s
     return varlink_buffer_add(buffer, end, end_length);
 }
 
-static void a_message_is_bounded(void **state)
+static void is_bounded(bool has_replies, size_t max)
 {
     static const char call[] = "{\"method\":\"a.A\"}";
-    CLEANUP(free_buffer) struct varlink_buffer fits = {0};
-    CLEANUP(free_buffer) struct varlink_buffer over = {0};
-    CLEANUP(free_buffer) struct varlink_buffer endless = {0};
+    CLEANUP(free_buffer) struct varlink_buffer fits = {.has_replies = has_replies};
+    CLEANUP(free_buffer) struct varlink_buffer over = {.has_replies = has_replies};
+    CLEANUP(free_buffer) struct varlink_buffer endless = {.has_replies = has_replies};
+
+    assert_int_equal(fill(&fits, max - sizeof(call), call, sizeof(call)), 0);
+    assert_int_equal(take(&fits, "a.A"), 0);
+    /* and so is the next one */
+    assert_int_equal(fill(&fits, max - sizeof(call) + 1, call, sizeof(call)), 0);
+    assert_int_equal(take(&fits, "a.A"), VARLINK_E_TOO_LONG);
+    assert_int_equal(fill(&over, max - sizeof(call) + 1, call, sizeof(call)), 0);
+    assert_int_equal(take(&over, "a.A"), VARLINK_E_TOO_LONG);
+    assert_int_equal(fill(&endless, max, "", 0), 0);
+    assert_int_equal(take(&endless, "a.A"), VARLINK_E_TOO_LONG);
+    assert_int_equal(fill(&endless, 2 * max, "", 0), VARLINK_E_TOO_LONG);
+}
+
+static void a_message_is_bounded(void **state)
+{
+    (void)state;
+    is_bounded(false, VARLINK_CALL_MAX);
+    is_bounded(true, VARLINK_REPLY_MAX);
+}
+
+/* The longest manifest that goes back: of nothing but what is quoted. */
+static void an_answer_holds_the_longest_manifest(void **state)
+{
+    CLEANUP(json_decrefp) json_t *message = json_pack("{s:{}}", "parameters");
+    CLEANUP(freep) char *text = malloc(VARLINK_MANIFEST_MAX + 1);
+    size_t length = 0;
 
     (void)state;
-    assert_int_equal(fill(&fits, VARLINK_MESSAGE_MAX - sizeof(call), call, sizeof(call)), 0);
-    assert_int_equal(take(&fits, "a.A"), 0);
-    assert_int_equal(fill(&over, VARLINK_MESSAGE_MAX - sizeof(call) + 1, call, sizeof(call)), 0);
-    assert_int_equal(take(&over, "a.A"), VARLINK_E_TOO_LONG);
-    assert_int_equal(fill(&endless, VARLINK_MESSAGE_MAX, "", 0), 0);
-    assert_int_equal(take(&endless, "a.A"), VARLINK_E_TOO_LONG);
-    assert_int_equal(fill(&endless, 2 * VARLINK_MESSAGE_MAX, "", 0), VARLINK_E_TOO_LONG);
+    memset(text, '"', VARLINK_MANIFEST_MAX);
+    text[VARLINK_MANIFEST_MAX] = '\0';
+    CLEANUP(freep) char *bytes = varlink_encode_with(message, "manifest", text, &length);
+    assert_true(length > VARLINK_REPLY_MAX - VARLINK_CALL_MAX);
+    assert_true(length < VARLINK_REPLY_MAX - VARLINK_CALL_MAX + 1024);
 }
 
 static void a_call_is_read(void **state)
@@ -191,6 +215,7 @@ int main(void)
         cmocka_unit_test(messages_come_in_any_pieces),
         cmocka_unit_test(what_is_no_message_is_told),
         cmocka_unit_test(a_message_is_bounded),
+        cmocka_unit_test(an_answer_holds_the_longest_manifest),
         cmocka_unit_test(a_call_is_read),
         cmocka_unit_test(a_call_needs_a_method_and_an_object),
         cmocka_unit_test(a_reply_is_read),
