@@ -39,6 +39,7 @@ struct launch *launch_free(struct launch *launch)
     free(launch->hashes);
     pod_unref(launch->pod);
     podspec_unref(launch->spec);
+    free(launch->unknown);
     notes_deinit(&launch->notes);
     for (size_t i = 0; i < launch->n_subpaths; i++) {
         free(launch->subpaths[i].volume);
@@ -238,21 +239,17 @@ static void left_waiting(uv_work_t *work, int status)
  * for want of a function to call.) */
 static void walk_on(struct launch *launch)
 {
-    bool is_prepare = LAUNCH_PREPARES & 1U << launch->cmd.verb;
-
     while (launch->room->name && !(launch->room->verbs & 1U << launch->cmd.verb))
         launch->room++;
     if (!launch->room->name) {
         launch->done(launch);
         return;
     }
-    if (launch->room->needs_spec && is_prepare && launch->consult && !launch->was_consulted) {
+    int result = launch->room->enter(launch);
+    if (result == LAUNCH_E_CONSULT) {
         launch->was_consulted = true;
         launch->consult(launch);
-        return;
-    }
-    int result = launch->room->enter(launch);
-    if (result == LAUNCH_E_WAIT) {
+    } else if (result == LAUNCH_E_WAIT) {
         launch->may_wait = true;
         uv_queue_work(launch->work.loop, &launch->work, enter_waiting, left_waiting);
     } else {
@@ -262,12 +259,11 @@ static void walk_on(struct launch *launch)
 
 void launch_consulted(struct launch *launch, const char *reason)
 {
-    if (!reason || !launch->config->kubelet.required) {
+    launch->unknown = reason ? strdup(reason) : NULL;
+    if (reason && !launch->unknown)
+        came_out(launch, -ENOMEM);
+    else
         walk_on(launch);
-        return;
-    }
-    error_set(&launch->error, 0, "the kubelet has to be asked (Required=yes): %s", reason);
-    came_out(launch, LAUNCH_E_REFUSED);
 }
 
 void launch_walk(struct launch *launch, uv_loop_t *loop, void (*done)(struct launch *launch))

@@ -35,6 +35,9 @@ enum {
      * the room is to be entered again on the thread pool, where it is. There it must not touch the
      * pod. */
     LAUNCH_E_WAIT,
+    /* launch->spec is to be asked for first; the room is entered again when it is there, or
+     * launch->unknown says why it is not. */
+    LAUNCH_E_CONSULT,
 };
 
 /* What a refused launch exits with: as rkt's own failures do (contract section 3). */
@@ -44,8 +47,6 @@ enum {
 struct room {
     const char *name;
     unsigned verbs;       /* LAUNCH_PREPARES, ... : which launches come through here */
-    bool needs_spec;      /* at prepare the kubelet is asked for launch->spec before, unless it is
-                             known; run-prepared must not be delayed (contract section 4) */
     enum message refusal; /* what a refusal of its is told as */
     int (*enter)(struct launch *launch);
     /* NULL, or takes back what the room did outside the launch, if the launch does not go to rkt
@@ -85,6 +86,7 @@ struct launch {
     char *hashes;
     struct pod *pod;      /* a reference; NULL for a pod without Kubernetes annotations */
     struct podspec *spec; /* a reference; NULL: the kubelet has not told */
+    char *unknown;        /* why it has not, though it was to be asked; or NULL */
     bool is_too_large; /* the kubelet has told of more than lib/bounds.h takes: `error` says it */
 
     /* What the rooms leave. */
@@ -109,9 +111,9 @@ struct launch {
     uv_work_t work;
     const struct room *room;
     bool may_wait;
-    bool was_consulted;                     /* the kubelet was asked, or the answer was known */
+    bool was_consulted;                     /* launch->spec was asked for, or was not to be */
     void (*consult)(struct launch *launch); /* daemon/node.c: sees to launch->spec, then calls
-                                               launch_consulted() */
+                                               launch_consulted(); NULL: nobody can be asked */
     void (*done)(struct launch *launch);    /* daemon/launch.c: at the end of the walk */
     void (*answer)(struct launch *launch);  /* daemon/node.c: when all is written down */
     void *userdata;                         /* daemon/api.c: whom to answer */
@@ -156,8 +158,7 @@ void launch_unset_environment(struct launch *launch, const char *name);
 /* Whom the launch is for, in words: "pod default/web". Borrowed from `buffer`. */
 const char *launch_subject(const struct launch *launch, char *buffer, size_t size);
 
-/* Goes on after launch->consult: `reason` says why launch->spec could not be had, or is NULL. With
- * Required=yes that refuses it, but never a run-prepared. */
+/* Goes on after launch->consult: `reason` says why launch->spec could not be had, or is NULL. */
 void launch_consulted(struct launch *launch, const char *reason);
 
 /* Leads the launch through the rooms, then calls `done`: before this returns, if no room on the way

@@ -11,6 +11,9 @@ struct launch;
 /* Holds back the pods that keep failing. */
 int amend_backoff(struct launch *launch);
 
+/* Has the kubelet asked for the pod's spec. */
+int amend_kubelet(struct launch *launch);
+
 /* Refuses a pod that has more of something than gantry is made for. */
 int amend_size(struct launch *launch);
 

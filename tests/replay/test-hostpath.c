@@ -17,6 +17,25 @@
 
 #define MANIFEST "/run/node/manifest.json"
 
+/* No kubelet is asked: nothing but host paths is to be noted. */
+static void configure(const char *text)
+{
+    char whole[256];
+
+    snprintf(whole, sizeof(whole), "[Kubelet]\nURL=\n%s", text);
+    node_configure(whole);
+    kill(gantryd_pid(), SIGHUP);
+    journal_wait("MESSAGE_ID", message_info(MESSAGE_CONFIG)->id, NULL);
+    journal_forget();
+}
+
+static int setup(void **state)
+{
+    node_setup(state);
+    configure("");
+    return 0;
+}
+
 /* Writes a manifest of the kubelet's with these volumes, ended by NULL. */
 static void write_manifest(const char *const *sources)
 {
@@ -190,9 +209,7 @@ static void some_places_are_never_made(void **state)
     is_refused("/dev/gantry/x", reason);
     is_refused("/dev/shm/../gantry", reason);
     is_refused(RUNSTATEDIR "/gantry/x", reason);
-    node_configure("[HostPath]\nDeny=/srv/theirs /srv/ours\n");
-    kill(gantryd_pid(), SIGHUP);
-    journal_wait("MESSAGE_ID", message_info(MESSAGE_CONFIG)->id, NULL);
+    configure("[HostPath]\nDeny=/srv/theirs /srv/ours\n");
     is_refused("/srv/theirs/x", reason);
     is_refused("/srv/ours", reason);
     is_made("/srv/theirs2");
@@ -260,9 +277,7 @@ static void it_can_be_told_only_to_report(void **state)
     static const char *const sources[] = {"/srv/none", "relative", NULL};
 
     (void)state;
-    node_configure("[HostPath]\nCreate=no\n");
-    kill(gantryd_pid(), SIGHUP);
-    journal_wait("MESSAGE_ID", message_info(MESSAGE_CONFIG)->id, NULL);
+    configure("[HostPath]\nCreate=no\n");
     CLEANUP(result_deinit) struct result result = prepare(sources);
     assert_int_equal(result.status, 0);
     assert_false(is_there("/srv/none"));
@@ -279,9 +294,7 @@ static void mode_and_owner_are_as_configured(void **state)
     struct stat st;
 
     (void)state;
-    node_configure("[HostPath]\nMode=01770\nOwner=1:12\n");
-    kill(gantryd_pid(), SIGHUP);
-    journal_wait("MESSAGE_ID", message_info(MESSAGE_CONFIG)->id, NULL);
+    configure("[HostPath]\nMode=01770\nOwner=1:12\n");
     is_made("/srv/a/b");
     assert_int_equal(stat("/srv/a", &st), 0);
     assert_int_equal(st.st_mode & 07777, 01770);
@@ -387,7 +400,7 @@ static void a_refusal_that_repeats_is_counted(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, node_setup, node_teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, node_teardown)
     static const struct CMUnitTest tests[] = {
         TEST(what_is_missing_is_made_and_told),
         TEST(what_is_there_is_left_alone),

@@ -17,6 +17,7 @@
 #include "tests/harness/kubelet.h"
 
 #define UUID "0f0e0d0c-0b0a-4900-8807-060504030201"
+#define NOT_DONE "kubelet: warning: what needs the pod's spec is not done: "
 #define REQUIRED "[Kubelet]\nRequired=yes\nTimeout=30s\n[Launch]\nRequestTimeout=1min\n"
 
 static const char *id_of(enum message message)
@@ -193,14 +194,19 @@ static void what_is_known_is_not_asked_for(void **state)
     configure("");
     passes("pod2", "1");
     assert_int_equal(journal_count("MESSAGE_ID", id_of(MESSAGE_KUBELET)), 0);
+    journal_wait("GANTRY_POD_NAME", "pod2", "GANTRY_NOTE", NOT_DONE "it does not know the pod",
+                 NULL);
 }
 
 static void with_an_empty_url_nobody_is_asked(void **state)
 {
     (void)state;
-    configure("[Kubelet]\nURL=\nRequired=yes\n");
+    configure("[Kubelet]\nURL=\n");
     passes("pod0", "1");
     assert_int_equal(kubelet_n_requests(), 0);
+    /* and nothing is missed */
+    const json_t *entry = journal_wait("MESSAGE_ID", id_of(MESSAGE_LAUNCH), NULL);
+    assert_string_equal(field(entry, "MESSAGE"), "pod default/pod0: prepare goes to rkt");
 }
 
 /* 5,000 pods of the size that a kubelet's have, and what no kubelet has yet. */
@@ -281,6 +287,9 @@ static void bad_answers_are_told_and_harm_nobody(void **state)
         assert_string_equal(field(entry, "GANTRY_REASON"), rows[i].reason);
         configure("");
         passes("pod0", "1");
+        CLEANUP(freep) char *note = NULL;
+        assert_true(asprintf(&note, NOT_DONE "%s", rows[i].reason) > 0);
+        journal_wait("MESSAGE_ID", id_of(MESSAGE_LAUNCH), "GANTRY_NOTE", note, NULL);
         journal_forget();
     }
 }
@@ -402,6 +411,7 @@ static void required_refuses_but_what_is_prepared_runs(void **state)
     assert_string_equal(field(entry, "MESSAGE"),
                         "prepare refused: launch of pod default/pod0: the kubelet has to be asked "
                         "(Required=yes): Connection refused");
+    assert_string_equal(field(entry, "GANTRY_ROOM"), "kubelet");
 
     make_folders("/var/lib/rkt/pods/prepared/" UUID);
     assert_int_equal(json_dump_file(manifest, "/var/lib/rkt/pods/prepared/" UUID "/pod", 0), 0);

@@ -264,6 +264,15 @@ static void fetches_of_the_kubelet_are_counted(void **state)
     look();
     is_number("gantry_kubelet_fetches_total{result=\"answered\"}", 1);
     is_number("gantry_kubelet_fetches_total{result=\"failed\"}", 1);
+
+    /* what is refused for want of its answer is the kubelet's */
+    node_configure("[Kubelet]\nRequired=yes\n");
+    gantryd_end(SIGTERM);
+    gantryd_start();
+    prepare_ends(two, 254);
+    look();
+    is_number("gantry_refusals_total{room=\"kubelet\"}", 1);
+    is_number("gantry_refusals_total{room=\"volumes\"}", 0);
 }
 
 /* The file itself says that gantryd is not there; only what else went wrong has words. */
