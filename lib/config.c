@@ -13,6 +13,9 @@
 
 #define CONNECTIONS_MAX_DEFAULT 512
 
+/* More than there are. */
+#define KEYS_MAX 64
+
 /* What a file's reading carries along. */
 struct reading {
     struct config *config;
@@ -25,8 +28,7 @@ struct reading {
     const char *file;
     FILE *stream;
     unsigned line;
-    char backoff_at[PATH_MAX + 16]; /* "file:line" of the last [BackOff] assignment */
-    char timeout_at[PATH_MAX + 16]; /* and of that of [Kubelet] Timeout=; "": there is none */
+    char *places[KEYS_MAX]; /* "file:line" of each key's last assignment; NULL: there is none */
 };
 
 static void report(struct reading *reading, bool is_warning, const char *format, ...) PRINTF(3, 4);
@@ -340,6 +342,8 @@ static const struct key {
 #undef MEMBER
 };
 
+_Static_assert(N_ELEMENTS(keys) <= KEYS_MAX, "each key has a place");
+
 static const struct key *find_key(const char *section, const char *name)
 {
     for (size_t i = 0; i < N_ELEMENTS(keys); i++) {
@@ -356,6 +360,23 @@ bool config_key(size_t index, const char **sectionp, const char **namep)
     *sectionp = keys[index].section;
     *namep = keys[index].name;
     return true;
+}
+
+static void note_place(struct reading *reading, const struct key *key)
+{
+    char **slot = &reading->places[key - keys];
+
+    free(*slot);
+    if (asprintf(slot, "%s:%u", reading->file, reading->line) < 0) {
+        *slot = NULL;
+        reading->out_of_memory = true;
+    }
+}
+
+/* Where it was set: NULL if it was not, and has its default. */
+static const char *place_of(const struct reading *reading, const char *section, const char *name)
+{
+    return reading->places[find_key(section, name) - keys];
 }
 
 /* inih calls this for each assignment. Return: 1, for faults are counted here, not there. */
@@ -378,12 +399,8 @@ static int assign(void *userdata, const char *section, const char *name, const c
     else if (r < 0)
         report(reading, false, "%s:%u: [%s] %s=%s: expected %s", reading->file, reading->line,
                section, name, value, key->expected);
-    if (strcmp(section, "BackOff") == 0)
-        snprintf(reading->backoff_at, sizeof(reading->backoff_at), "%s:%u", reading->file,
-                 reading->line);
-    if (r == 0 && key->offset == offsetof(struct config, kubelet.timeout))
-        snprintf(reading->timeout_at, sizeof(reading->timeout_at), "%s:%u", reading->file,
-                 reading->line);
+    if (r == 0)
+        note_place(reading, key);
     return 1;
 }
 
@@ -495,14 +512,18 @@ static int set_defaults(struct config *config)
     return r;
 }
 
+/* What only together is no good. */
+
 static void check_backoff(struct reading *reading)
 {
     const struct backoff_limits *limits = &reading->config->backoff;
+    const char *initial_at = place_of(reading, "BackOff", "Initial");
+    const char *max_at = place_of(reading, "BackOff", "Max");
     char initial[USEC_GO_MAX], max[USEC_GO_MAX];
 
     if (limits->max < limits->initial)
         report(reading, false, "%s: [BackOff] Max=%s: expected a time not below Initial=%s",
-               reading->backoff_at, usec_format_go(max, limits->max),
+               max_at ? max_at : initial_at, usec_format_go(max, limits->max),
                usec_format_go(initial, limits->initial));
 }
 
@@ -511,17 +532,57 @@ static void check_backoff(struct reading *reading)
 static void check_timeout(struct reading *reading)
 {
     struct config *config = reading->config;
+    const char *place = place_of(reading, "Kubelet", "Timeout");
     usec_t max = config->launch.request_timeout / 2;
     char timeout[USEC_GO_MAX], right[USEC_GO_MAX], whole[USEC_GO_MAX];
 
     if (config->kubelet.timeout <= max)
         return;
-    if (reading->timeout_at[0] != '\0')
+    if (place)
         report(reading, false,
                "%s: [Kubelet] Timeout=%s: expected a time not above %s, half of RequestTimeout=%s",
-               reading->timeout_at, usec_format_go(timeout, config->kubelet.timeout),
-               usec_format_go(right, max), usec_format_go(whole, config->launch.request_timeout));
+               place, usec_format_go(timeout, config->kubelet.timeout), usec_format_go(right, max),
+               usec_format_go(whole, config->launch.request_timeout));
     config->kubelet.timeout = max;
+}
+
+/* A token is shown to whoever answers, and over http that may be anybody. */
+static void check_token(struct reading *reading)
+{
+    struct config *config = reading->config;
+    const char *url = config->kubelet.url, *place = place_of(reading, "Kubelet", "TokenFile");
+
+    if (config->kubelet.token_file[0] == '\0' || strncmp(url, "http://", 7) != 0)
+        return;
+    report(reading, false,
+           "%s: [Kubelet] TokenFile=%s: expected none, or URL=https://HOST:PORT: over %s it would "
+           "be sent in the clear",
+           place, config->kubelet.token_file, url);
+    if (replace_string(&config->kubelet.token_file, "") < 0)
+        reading->out_of_memory = true;
+}
+
+static void check_required(struct reading *reading)
+{
+    struct config *config = reading->config;
+
+    if (!config->kubelet.required || config->kubelet.url[0] != '\0')
+        return;
+    report(reading, false,
+           "%s: [Kubelet] Required=yes: expected no, or URL=http://HOST:PORT or https://HOST:PORT: "
+           "without one nobody is asked",
+           place_of(reading, "Kubelet", "Required"));
+    config->kubelet.required = false;
+}
+
+static void check_together(struct reading *reading)
+{
+    check_backoff(reading);
+    check_timeout(reading);
+    check_token(reading);
+    check_required(reading);
+    for (size_t i = 0; i < KEYS_MAX; i++)
+        free(reading->places[i]);
 }
 
 int config_load(struct config **configp, const char *path, enum config_scope scope,
@@ -539,8 +600,7 @@ int config_load(struct config **configp, const char *path, enum config_scope sco
     struct reading reading = {.config = config, .scope = scope, .report = fn, .userdata = userdata};
     read_file(&reading, path);
     read_fragments(&reading, path);
-    check_backoff(&reading);
-    check_timeout(&reading);
+    check_together(&reading);
     if (reading.out_of_memory)
         return -ENOMEM;
 

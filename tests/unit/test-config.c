@@ -233,6 +233,53 @@ static void the_default_of_a_fetch_follows_that_of_a_launch(void **state)
     assert_int_equal(config->kubelet.timeout, 250 * USEC_MSEC);
 }
 
+static void a_token_is_only_for_https(void **state)
+{
+    struct scratch *scratch = *state;
+    CLEANUP(freep) char *dir = scratch_path(scratch, "gantry.conf.d");
+
+    /* the default is a port that anybody may hold */
+    scratch_write(scratch, "gantry.conf", "[Kubelet]\nTokenFile=/t\n");
+    CLEANUP(config_unrefp)
+    struct config *config =
+        load(scratch, CONFIG_ALL, CONFIG_E_INVALID,
+             "gantry.conf:2: [Kubelet] TokenFile=/t: expected none, or URL=https://HOST:PORT: over "
+             "http://127.0.0.1:10255 it would be sent in the clear\n");
+    assert_string_equal(config->kubelet.token_file, "");
+
+    /* a later file makes it good, or bad again */
+    assert_int_equal(mkdir(dir, 0755), 0);
+    scratch_write(scratch, "gantry.conf.d/10-a.conf", "[Kubelet]\nURL=https://127.0.0.1:10250\n");
+    config_unref(load(scratch, CONFIG_ALL, 0, ""));
+    scratch_write(scratch, "gantry.conf.d/20-b.conf", "[Kubelet]\nURL=http://node:1\n");
+    config_unref(
+        load(scratch, CONFIG_ALL, CONFIG_E_INVALID,
+             "gantry.conf:2: [Kubelet] TokenFile=/t: expected none, or URL=https://HOST:PORT: over "
+             "http://node:1 it would be sent in the clear\n"));
+    /* where nobody is asked, nobody gets it */
+    scratch_write(scratch, "gantry.conf.d/20-b.conf", "[Kubelet]\nURL=\n");
+    config_unref(load(scratch, CONFIG_ALL, 0, ""));
+    scratch_write(scratch, "gantry.conf.d/20-b.conf", "[Kubelet]\nURL=http://node:1\nTokenFile=\n");
+    config_unref(load(scratch, CONFIG_ALL, 0, ""));
+}
+
+static void who_is_required_has_to_be_asked(void **state)
+{
+    struct scratch *scratch = *state;
+
+    scratch_write(scratch, "gantry.conf", "[Kubelet]\nURL=\nRequired=yes\n");
+    CLEANUP(config_unrefp)
+    struct config *config =
+        load(scratch, CONFIG_ALL, CONFIG_E_INVALID,
+             "gantry.conf:3: [Kubelet] Required=yes: expected no, or URL=http://HOST:PORT or "
+             "https://HOST:PORT: without one nobody is asked\n");
+    assert_false(config->kubelet.required);
+    scratch_write(scratch, "gantry.conf", "[Kubelet]\nURL=\nRequired=yes\nRequired=no\n");
+    config_unref(load(scratch, CONFIG_ALL, 0, ""));
+    /* which is none of the drop-in's business */
+    config_unref(load(scratch, CONFIG_CLIENT, 0, ""));
+}
+
 /* Return: whether gantry.conf(5) describes the key below the heading of its section. Such a line
  * has one key or more: "*Certificate=*, *Key=*". */
 static bool is_in_manual(FILE *manual, const char *section, const char *name)
@@ -352,6 +399,8 @@ int main(void)
         TEST(the_cap_is_not_below_the_start),
         TEST(two_fetches_fit_into_a_launch),
         TEST(the_default_of_a_fetch_follows_that_of_a_launch),
+        TEST(a_token_is_only_for_https),
+        TEST(who_is_required_has_to_be_asked),
         TEST(the_manual_has_each_key_in_its_section),
         TEST(an_unknown_setting_is_a_warning),
         TEST(a_line_that_is_none_is_named),
