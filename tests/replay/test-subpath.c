@@ -283,6 +283,43 @@ static void what_leads_out_is_refused_and_leaves_nothing(void **state)
     assert_true(is_clean());
 }
 
+/* Asks as a drop-in that lives on: so nothing but the refusal itself can take the mounts away.
+ * Return: the room that refused, "" if none did. */
+static const char *room_for(const json_t *manifest)
+{
+    static char room[32];
+    CLEANUP(json_decrefp)
+    json_t *reply = api_call("io.gantry.Node.Launch",
+                             json_pack("{s:s, s:[s, s, s, s], s:s, s:{}, s:O}", "id", "1", "argv",
+                                       "rkt", "prepare", "--pod-manifest", "/manifest", "directory",
+                                       "/", "environment", "manifest", manifest));
+
+    snprintf(room, sizeof(room), "%s", field(json_object_get(reply, "parameters"), "room"));
+    return room;
+}
+
+static void a_later_rooms_refusal_takes_the_mounts_back(void **state)
+{
+    static const struct part parts[] = {{"/data", "one", false}, {NULL}};
+    CLEANUP(json_decrefp) json_t *manifest = make_pod("web", "/srv/v", parts, "true");
+    json_t *app = json_object_get(json_array_get(json_object_get(manifest, "apps"), 0), "app");
+
+    (void)state;
+    make_folders("/srv/v");
+    json_object_set_new(app, "isolators",
+                        json_pack("[{s:s, s:{s:[s]}}]", "name", "os/linux/capabilities-retain-set",
+                                  "value", "set", "NONSENSE"));
+    assert_string_equal(room_for(manifest), "capabilities");
+    /* they were made, and so was what the subPath names */
+    assert_true(is_there("/srv/v/one"));
+    assert_true(is_there(FOLDERS));
+    assert_true(is_clean());
+    json_object_del(app, "isolators");
+    assert_string_equal(room_for(manifest), "");
+    assert_int_equal(mountns_count("/run/gantry"), 1);
+    assert_false(is_clean());
+}
+
 static void a_path_that_only_looks_good_is_refused(void **state)
 {
     static const struct part up[] = {{"/data", "a/../../etc", false}, {NULL}};
@@ -577,6 +614,7 @@ int main(void)
         TEST(files_sockets_setgid_roots_and_read_only_volumes_work),
         TEST(under_fly_too),
         TEST(what_leads_out_is_refused_and_leaves_nothing),
+        TEST(a_later_rooms_refusal_takes_the_mounts_back),
         TEST(a_path_that_only_looks_good_is_refused),
         TEST(the_path_in_the_app_is_no_way_round),
         TEST(more_mounts_than_gantry_takes_are_refused),
