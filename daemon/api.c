@@ -39,16 +39,12 @@ static void failed(struct call *call, const char *reason)
 
 static void answer_passed(struct call *call, const struct launch *launch)
 {
-    bool is_edited = launch->manifest && manifest_is_edited(launch->manifest);
-    CLEANUP(freep) char *manifest = is_edited ? manifest_to_text(launch->manifest) : NULL;
     json_t *answer = launch_to_json(launch);
 
-    if (!answer || (is_edited && !manifest)) {
-        json_decref(answer);
+    if (answer)
+        call_reply_with(call, answer, launch->amended ? "manifest" : NULL, launch->amended);
+    else
         failed(call, strerror(ENOMEM));
-    } else {
-        call_reply_with(call, answer, is_edited ? "manifest" : NULL, manifest);
-    }
 }
 
 static void answer_launch(struct launch *launch)

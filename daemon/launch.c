@@ -46,6 +46,7 @@ struct launch *launch_free(struct launch *launch)
         free(launch->subpaths[i].path);
     }
     free(launch->subpaths);
+    free(launch->amended);
     free(launch->binds);
     free(launch->stage1_name);
     for (size_t i = 0; i < launch->n_environment; i++)

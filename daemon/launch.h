@@ -94,6 +94,7 @@ struct launch {
     struct subpath
         *subpaths; /* volumes of which an app is to see only a part; for the subpath room */
     size_t n_subpaths;
+    char *amended;      /* the manifest's text, for rkt; NULL: it goes on as it came */
     char *binds;        /* the key of the mounts that were made for it, daemon/binds.h; or NULL */
     char *stage1_name;  /* another stage1 than the command line's; NULL: as it was */
     char **environment; /* "NAME=value", ended by NULL: what rkt's has besides; NULL: nothing */

@@ -366,3 +366,9 @@ int amend_gpus(struct launch *launch)
         return 0;
     return LAUNCH_PREPARES & 1U << launch->cmd.verb ? prepare(launch) : run(launch);
 }
+
+void undo_gpus(struct launch *launch)
+{
+    if (launch->is_kubernetes)
+        gpus_take_back(launch->gpus, launch);
+}

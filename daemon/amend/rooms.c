@@ -4,7 +4,7 @@
 #include "daemon/launch.h"
 
 /* What happens to a launch, in order. Gates may refuse it; amendments may edit it, and refuse what
- * they cannot do. After the last one it is forwarded: the drop-in becomes rkt. */
+ * they cannot do. Behind the last one it is forwarded: the drop-in becomes rkt. */
 const struct room rooms[] = {
     /* gates; behind the second one the pod's spec is known, if it can be */
     {"backoff", LAUNCH_PREPARES, MESSAGE_BACKOFF, amend_backoff, NULL},
@@ -19,7 +19,9 @@ const struct room rooms[] = {
     {"capabilities", LAUNCH_PREPARES, MESSAGE_REFUSAL, amend_capabilities, NULL},
     {"oomscore", LAUNCH_PREPARES, MESSAGE_REFUSAL, amend_oomscore, NULL},
     {"namespaces", LAUNCH_PREPARES | LAUNCH_RUNS, MESSAGE_REFUSAL, amend_namespaces, NULL},
-    {"gpus", LAUNCH_PREPARES | LAUNCH_RUNS, MESSAGE_REFUSAL, amend_gpus, NULL},
+    {"gpus", LAUNCH_PREPARES | LAUNCH_RUNS, MESSAGE_REFUSAL, amend_gpus, undo_gpus},
+
+    {"forward", LAUNCH_PREPARES, MESSAGE_REFUSAL, amend_forward, NULL},
 
     {NULL, 0, 0, NULL, NULL},
 };

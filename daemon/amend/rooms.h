@@ -41,3 +41,7 @@ int amend_namespaces(struct launch *launch);
 
 /* Gives out the node's GPUs. */
 int amend_gpus(struct launch *launch);
+void undo_gpus(struct launch *launch);
+
+/* Writes out the amended manifest. */
+int amend_forward(struct launch *launch);

@@ -15,6 +15,7 @@
 #include <sys/sysmacros.h>
 
 #include "lib/message.h"
+#include "tests/harness/client.h"
 #include "tests/harness/kubelet.h"
 #include "tests/harness/rkt.h"
 
@@ -327,6 +328,30 @@ static void a_failed_prepare_frees(void **state)
     CLEANUP(freep) char *uuid = prepare("b", "all");
 }
 
+/* Asked by a process that lives on, so that only the refusal itself can give them back. What is too
+ * long when it is written out is refused behind all other rooms. */
+static void a_later_rooms_refusal_frees(void **state)
+{
+    CLEANUP(json_decrefp) json_t *manifest = manifest_of("a", "all", "true");
+    CLEANUP(freep) char *text = json_dumps(manifest, JSON_COMPACT);
+    CLEANUP(freep) char *call = malloc(strlen(text) + (2 << 20));
+    int fd = client_connect();
+
+    (void)state;
+    text[strlen(text) - 1] = '\0';
+    char *p = call + sprintf(call,
+                             "{\"method\":\"io.gantry.Node.Launch\",\"parameters\":{\"id\":\"1\","
+                             "\"argv\":[\"rkt\",\"prepare\",\"--pod-manifest\",\"/m\"],"
+                             "\"directory\":\"/\",\"environment\":{},\"manifest\":%s,\"x\":[0.1",
+                             text);
+    for (size_t i = 0; i < 400000; i++)
+        p = stpcpy(p, ",0.1");
+    strcpy(p, "]}}}");
+    client_expect_error(fd, call, "io.gantry.Node.Refused", "room", "forward");
+    assert_string_equal(holder_of(0, "name"), "");
+    close(fd);
+}
+
 static void a_new_prepare_replaces_one_that_never_ran(void **state)
 {
     (void)state;
@@ -454,6 +479,7 @@ int main(void)
         TEST(a_run_that_is_killed_frees),
         TEST(removing_a_prepared_rkt_pod_frees),
         TEST(a_failed_prepare_frees),
+        TEST(a_later_rooms_refusal_frees),
         TEST(a_new_prepare_replaces_one_that_never_ran),
         TEST(gantryd_killed_remembers),
         TEST(gantryd_killed_while_rkt_prepares_remembers),

@@ -195,7 +195,7 @@ static void what_comes_from_elsewhere_is_noted(void **state)
                         "container a gets no GPU: NVIDIA_VISIBLE_DEVICES of envFrom, or of the "
                         "image, asks for none; env of the container does, or the annotation "
                         "gpu.gantry.io/a");
-    gpus_take_back(launch->gpus, launch);
+    undo_gpus(launch);
 
     set_env_from(none);
     assert_int_equal(enter(none), 0);
