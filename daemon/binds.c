@@ -230,6 +230,7 @@ struct search {
     const char *data_dir; /* where we look */
     const char *const *ended;
     bool *needed;
+    int result; /* -errno: one directory could not be read */
 };
 
 static bool has_ended(const struct search *search, const char *uuid)
@@ -269,8 +270,11 @@ static bool has_data_dir(const struct bind *bind, const char *data_dir)
 /* Looks into one data directory. If it cannot be read, all that it could need is needed. */
 static void search_data_dir(struct search *search)
 {
-    if (rktdir_for_each(search->data_dir, see_pod, search) == 0)
+    int r = rktdir_for_each(search->data_dir, see_pod, search);
+
+    if (r == 0)
         return;
+    search->result = r;
     for (size_t i = 0; i < search->binds->n; i++) {
         if (has_data_dir(&search->binds->list[i], search->data_dir))
             search->needed[i] = true;
@@ -325,5 +329,5 @@ int binds_sweep(struct binds *binds, const char *run_dir, const char *const *end
     struct search search = {.binds = binds, .ended = ended, .needed = needed};
     search_all(&search);
     remove_unneeded(binds, run_dir, needed);
-    return 0;
+    return search.result;
 }

@@ -48,7 +48,8 @@ struct binds {
 
 /* Removes the folders that nobody needs any more and tells those that remain. A rkt pod whose run
  * has ended needs nothing: `ended` are the UUIDs of those, ended by NULL. If it cannot be
- * found out of each process whether it has ended, nothing is removed.
+ * found out of each process whether it has ended, nothing is removed; if a data directory cannot be
+ * read, nothing that a rkt pod in it may need.
  * Return: 0 and `binds`, -errno; binds_deinit() is due in each case. */
 int binds_sweep(struct binds *binds, const char *run_dir, const char *const *ended);
 void binds_deinit(struct binds *binds);

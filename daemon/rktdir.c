@@ -11,8 +11,13 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-/* rkt's own limit is memory; a manifest is some kilobytes. */
-#define FILE_MAX_BYTES ((size_t)4 << 20)
+#include "lib/varlink.h"
+
+/* What holds a number, a name or nothing. */
+#define WORD_MAX 256
+
+/* So many entries of a folder that apps may have filled are looked at. */
+#define ENTRIES_MAX 1024
 
 const char *const rktdir_stages[RKTDIR_N_STAGES + 1] = {
     "embryo", "prepare", "prepared", "run", "exited-garbage", "garbage", NULL,
@@ -51,15 +56,12 @@ static DIR *open_stage(const char *data_dir, const char *stage)
     return opendir(path);
 }
 
-/* Reads a whole file. Return: 0 and text to free(), ended by a NUL that does not count; -errno. */
-static int read_file(int dir_fd, const char *name, char **textp, size_t *lengthp)
+/* Reads a whole file. Return: 0 and text to free(), ended by a NUL that does not count; -EFBIG if
+ * it has more than `max` bytes; -errno. */
+static int read_whole(int fd, size_t max, char **textp, size_t *lengthp)
 {
-    CLEANUP(fd_closep)
-    int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     size_t length = 0, size = 4096;
 
-    if (fd < 0)
-        return -errno;
     CLEANUP(freep) char *text = malloc(size);
     if (!text)
         return -ENOMEM;
@@ -70,10 +72,10 @@ static int read_file(int dir_fd, const char *name, char **textp, size_t *lengthp
         if (n == 0)
             break;
         length += (size_t)n;
+        if (length > max)
+            return -EFBIG;
         if (length + 1 < size)
             continue;
-        if (size >= FILE_MAX_BYTES)
-            return -EFBIG;
         size *= 2;
         char *grown = realloc(text, size);
         if (!grown)
@@ -88,17 +90,52 @@ static int read_file(int dir_fd, const char *name, char **textp, size_t *lengthp
     return 0;
 }
 
+/* Opens a file, and nothing else: to open a device or a FIFO may already do something.
+ * Return: an fd, -EINVAL for what is no file, -errno. */
+static int open_file(int dir_fd, const char *name)
+{
+    CLEANUP(fd_closep) int found = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    char path[64];
+    struct stat st;
+
+    if (found < 0 || fstat(found, &st) < 0)
+        return -errno;
+    if (!S_ISREG(st.st_mode))
+        return -EINVAL;
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", found);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
+/* Return: as open_file() and read_whole(). */
+static int read_file(int dir_fd, const char *name, size_t max, char **textp, size_t *lengthp)
+{
+    CLEANUP(fd_closep) int fd = open_file(dir_fd, name);
+
+    return fd < 0 ? fd : read_whole(fd, max, textp, lengthp);
+}
+
 static int read_number(int dir_fd, const char *name, long *numberp)
 {
     CLEANUP(freep) char *text = NULL;
 
-    int r = read_file(dir_fd, name, &text, NULL);
+    int r = read_file(dir_fd, name, WORD_MAX, &text, NULL);
     if (r < 0)
         return r;
     char *end;
     errno = 0;
     *numberp = strtol(text, &end, 10);
     return end == text || errno ? -EINVAL : 0;
+}
+
+/* Return: as rktdir_read_manifest(). */
+static int read_manifest(int pod_fd, char **textp, size_t *lengthp)
+{
+    int r = read_file(pod_fd, "pod", VARLINK_MANIFEST_MAX, textp, lengthp);
+
+    if (r == -ENOENT)
+        return RKTDIR_E_NOT_FOUND;
+    return r == -EINVAL || r == -EFBIG ? RKTDIR_E_NO_MANIFEST : r;
 }
 
 static bool is_uuid(const char *name)
@@ -173,9 +210,7 @@ int rktdir_read_manifest(const char *data_dir, const char *uuid, char **textp, s
     CLEANUP(fd_closep) int fd = open_pod(data_dir, uuid);
     if (fd < 0)
         return fd == -ENOENT ? RKTDIR_E_NOT_FOUND : fd;
-
-    int r = read_file(fd, "pod", textp, lengthp);
-    return r == -ENOENT ? RKTDIR_E_NOT_FOUND : r;
+    return read_manifest(fd, textp, lengthp);
 }
 
 bool rktdir_exists(const char *data_dir, const char *uuid)
@@ -192,24 +227,25 @@ static bool is_locked(int pod_fd)
     return flock(pod_fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
 }
 
-/* Return: 0, also if it is gone; what visit returned; -errno. */
+/* Return: 0, also if it is gone, or no pod at all; what visit returned; -errno. */
 static int visit_one(int stage_fd, const char *uuid, bool has_started, rktdir_visit_fn *visit,
                      void *userdata)
 {
-    CLEANUP(fd_closep) int fd = openat(stage_fd, uuid, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    CLEANUP(fd_closep)
+    int fd = openat(stage_fd, uuid, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     CLEANUP(freep) char *text = NULL;
-    size_t length;
+    size_t length = 0;
 
     if (fd < 0)
-        return errno == ENOENT ? 0 : -errno;
-    int r = read_file(fd, "pod", &text, &length);
-    if (r < 0)
-        return r == -ENOENT ? 0 : r;
+        return errno == ENOENT || errno == ENOTDIR || errno == ELOOP ? 0 : -errno;
+    int r = read_manifest(fd, &text, &length);
+    if (r < 0 || r == RKTDIR_E_NOT_FOUND)
+        return r < 0 ? r : 0;
     struct rktdir_pod pod = {
         .uuid = uuid,
         .has_started = has_started,
         .is_running = has_started && is_locked(fd),
-        .manifest = text,
+        .manifest = text ? text : "",
         .length = length,
     };
     return visit(&pod, userdata);
@@ -238,6 +274,19 @@ int rktdir_for_each(const char *data_dir, rktdir_visit_fn *visit, void *userdata
     return r != 0 ? r : visit_stage(data_dir, "run", true, visit, userdata);
 }
 
+/* Opens a folder below another one, through no symlink. Return: an fd or -errno. */
+static int open_below(int dir_fd, char *path)
+{
+    int fd = fcntl(dir_fd, F_DUPFD_CLOEXEC, 0);
+
+    for (char *name; fd >= 0 && (name = strsep(&path, "/"));) {
+        int next = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        close(fd);
+        fd = next;
+    }
+    return fd;
+}
+
 /* Opens the folder of status files: in the stage1's root, or in its overlay's upper half. */
 static DIR *open_status(int pod_fd)
 {
@@ -245,16 +294,22 @@ static DIR *open_status(int pod_fd)
     char path[PATH_MAX] = "stage1/rootfs/rkt/status";
 
     if (faccessat(pod_fd, "overlay-prepared", F_OK, 0) == 0) {
-        if (read_file(pod_fd, "stage1TreeStoreID", &tree, NULL) < 0)
+        if (read_file(pod_fd, "stage1TreeStoreID", WORD_MAX, &tree, NULL) < 0)
             return NULL;
         tree[strcspn(tree, "\n")] = '\0';
         snprintf(path, sizeof(path), "overlay/%s/upper/rkt/status", tree);
     }
-    int fd = openat(pod_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = open_below(pod_fd, path);
     DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
     if (!dir)
         fd_close(fd);
     return dir;
+}
+
+/* Return: true for what appc lets an app be named. */
+static bool is_app(const char *name)
+{
+    return name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-")] == '\0';
 }
 
 static int add_exit(struct rktdir_exits *exits, int dir_fd, const char *app)
@@ -283,14 +338,13 @@ int rktdir_read_exits(const char *data_dir, const char *uuid, struct rktdir_exit
         return fd == -ENOENT ? RKTDIR_E_NOT_FOUND : fd;
 
     CLEANUP(closedirp) DIR *dir = open_status(fd);
-    for (struct dirent *entry; dir && (entry = readdir(dir));) {
-        if (entry->d_name[0] == '.')
-            continue;
-        int r = add_exit(exits, dirfd(dir), entry->d_name);
-        if (r < 0)
-            return r;
+    struct dirent *entry;
+    int r = 0;
+    for (unsigned n = 0; r == 0 && n < ENTRIES_MAX && dir && (entry = readdir(dir)); n++) {
+        if (is_app(entry->d_name))
+            r = add_exit(exits, dirfd(dir), entry->d_name);
     }
-    return 0;
+    return r;
 }
 
 void rktdir_exits_deinit(struct rktdir_exits *exits)

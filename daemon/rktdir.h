@@ -8,6 +8,9 @@
  * exited-garbage, garbage. It may move while it is looked at, so everything is looked for in all of
  * them.
  *
+ * What stands there is rkt's, but for the folder of status files, which is within the pod's stage1:
+ * an app may have got there, and have put anything there.
+ *
  * All of it waits for the file system; none of it is for the loop.
  */
 
@@ -22,7 +25,9 @@
 
 enum {
     RKTDIR_E_NOT_FOUND = 1,
-    RKTDIR_E_AMBIGUOUS, /* more than one pod begins like that */
+    RKTDIR_E_AMBIGUOUS,   /* more than one pod begins like that */
+    RKTDIR_E_NO_MANIFEST, /* the pod's is none that went through gantry: no file, or longer than
+                             VARLINK_MANIFEST_MAX */
 };
 
 /* The pod that rkt would take the beginning of a UUID for, letters of either case.
@@ -42,7 +47,7 @@ enum rktdir_process {
 enum rktdir_process rktdir_process(const char *data_dir, const char *uuid);
 
 /* Reads the pod manifest, as prepare stored it.
- * Return: 0 and text to free(), RKTDIR_E_NOT_FOUND, -errno. */
+ * Return: 0 and text to free(), RKTDIR_E_NOT_FOUND, RKTDIR_E_NO_MANIFEST, -errno. */
 int rktdir_read_manifest(const char *data_dir, const char *uuid, char **textp, size_t *lengthp);
 
 /* Return: true unless the pod is gone from every folder. */
@@ -53,15 +58,16 @@ struct rktdir_pod {
     const char *uuid;
     bool has_started;     /* else it is prepared */
     bool is_running;      /* by rkt's lock */
-    const char *manifest; /* its text, ended by a NUL */
+    const char *manifest; /* its text, ended by a NUL; "" for RKTDIR_E_NO_MANIFEST */
     size_t length;
 };
 
 typedef int rktdir_visit_fn(const struct rktdir_pod *pod, void *userdata);
 
 /* Calls `visit` for each of them, until it returns something else than 0; for none of those that a
- * failed prepare has left. One that moves on meanwhile may come twice; none is left out. Return: 0,
- * what visit returned, -errno if not all could be read. */
+ * failed prepare has left. One that moves on meanwhile may come twice; none is left out, and none
+ * keeps the others from being visited by what it is. Return: 0, what visit returned, -errno if not
+ * all could be read. */
 int rktdir_for_each(const char *data_dir, rktdir_visit_fn *visit, void *userdata);
 
 /* The end of one app. */
@@ -77,7 +83,8 @@ struct rktdir_exits {
 };
 
 /* Reads what the apps of a pod ended with: none under fly; 0 for those that were stopped because
- * the pod was, whatever they ended with. Return: 0, also for none; RKTDIR_E_NOT_FOUND, -errno. */
+ * the pod was, whatever they ended with. There may be as many as an app liked, up to a thousand.
+ * Return: 0, also for none; RKTDIR_E_NOT_FOUND, -errno. */
 int rktdir_read_exits(const char *data_dir, const char *uuid, struct rktdir_exits *exits);
 void rktdir_exits_deinit(struct rktdir_exits *exits);
 

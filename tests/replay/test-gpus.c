@@ -15,6 +15,7 @@
 #include <sys/sysmacros.h>
 
 #include "lib/message.h"
+#include "lib/varlink.h"
 #include "tests/harness/client.h"
 #include "tests/harness/kubelet.h"
 #include "tests/harness/rkt.h"
@@ -444,6 +445,50 @@ static void racing_prepares_never_share(void **state)
     assert_string_not_equal(holder_of(1, "name"), "");
 }
 
+/* What rkt's data directory has besides: a manifest that did not go through gantry, and what is
+ * none. */
+static void an_odd_neighbour_is_in_nobodys_way(void **state)
+{
+#define ODD "/var/lib/rkt/pods/prepared/a4afd7d6-0001-4c2b-acf3-2777c9f6658e"
+#define ODDER "/var/lib/rkt/pods/run/a4afd7d6-0002-4c2b-acf3-2777c9f6658e"
+
+    (void)state;
+    make_folders(ODD);
+    write_text(ODD "/pod", "{");
+    assert_int_equal(truncate(ODD "/pod", (off_t)VARLINK_MANIFEST_MAX + 1), 0);
+    make_folders(ODDER "/pod");
+    CLEANUP(freep) char *uuid = prepare("a", "all");
+    assert_string_equal(holder_of(0, "name"), "a");
+    is_refused("b", "all", "0/2 GPUs free for container app");
+    pid_t pid = begin(uuid);
+    CLEANUP(freep) char *entered = enter(uuid, "true");
+    end(pid);
+    wait_for(holder_of(0, "name")[0] == '\0');
+    CLEANUP(result_deinit)
+    struct result result = run("/bin/rm", "-r", ODD, ODDER, NULL);
+    assert_int_equal(result.status, 0);
+}
+
+/* What gantry lets through it knows again, as long as it may be. */
+static void a_long_manifest_is_known_again(void **state)
+{
+    CLEANUP(json_decrefp) json_t *manifest = manifest_of("a", "all", "sleep 1000");
+    json_t *app = json_object_get(json_array_get(json_object_get(manifest, "apps"), 0), "app");
+    CLEANUP(freep) char *value = malloc(1900001);
+
+    (void)state;
+    memset(value, '"', 1900000);
+    value[1900000] = '\0';
+    json_array_append_new(json_object_get(app, "environment"),
+                          json_pack("{s:s, s:s}", "name", "LONG", "value", value));
+    CLEANUP(result_deinit) struct result result = rkt_prepare(manifest, NULL);
+    CLEANUP(freep) char *uuid = rkt_uuid(&result);
+    assert_string_equal(holder_of(0, "rktUUID"), uuid);
+    is_refused("b", "all", "0/2 GPUs free for container app");
+    remove_rktpod(uuid);
+    CLEANUP(freep) char *other = prepare("b", "all");
+}
+
 static void gantryctl_shows_a_table(void **state)
 {
     (void)state;
@@ -484,6 +529,8 @@ int main(void)
         TEST(gantryd_killed_remembers),
         TEST(gantryd_killed_while_rkt_prepares_remembers),
         TEST(racing_prepares_never_share),
+        TEST(an_odd_neighbour_is_in_nobodys_way),
+        TEST(a_long_manifest_is_known_again),
         TEST(gantryctl_shows_a_table),
     };
 

@@ -16,6 +16,7 @@
 
 #include "daemon/binds.h"
 #include "daemon/process.h"
+#include "lib/varlink.h"
 #include "tests/unit/mountns.h"
 #include "tests/unit/scratch.h"
 
@@ -238,6 +239,14 @@ static void a_zombie_has_ended(void **state)
     assert_int_equal(waitpid(pid, NULL, 0), pid);
 }
 
+static void fails(const struct scratch *scratch, int code)
+{
+    struct binds binds = {0};
+
+    assert_int_equal(binds_sweep(&binds, scratch->path, (const char *const[]){NULL}), code);
+    binds_deinit(&binds);
+}
+
 static void what_cannot_be_read_is_not_taken_for_gone(void **state)
 {
     const struct scratch *scratch = *state;
@@ -248,17 +257,33 @@ static void what_cannot_be_read_is_not_taken_for_gone(void **state)
     make_folder(scratch, "rkt");
     make_folder(scratch, "rkt/pods");
     scratch_write(scratch, "rkt/pods/run", "no folder");
-    assert_int_equal(sweep(scratch, NULL), 1);
+    fails(scratch, -ENOTDIR);
+    assert_int_equal(mountns_count(scratch->path), 1);
     assert_int_equal(unlinkat(scratch->fd, "rkt/pods/run", 0), 0);
     assert_int_equal(sweep(scratch, NULL), 0);
 }
 
-static void fails(const struct scratch *scratch, int code)
+/* Whoever prepares them, and whatever they are. */
+static void an_odd_neighbour_holds_nothing(void **state)
 {
-    struct binds binds = {0};
+    const struct scratch *scratch = *state;
+    pid_t pid = start_prepare();
 
-    assert_int_equal(binds_sweep(&binds, scratch->path, (const char *const[]){NULL}), code);
-    binds_deinit(&binds);
+    make_data_dir(scratch);
+    CLEANUP(freep) char *key = make_binds(scratch, pid);
+    store_pod(scratch, "run", key);
+    end_prepare(pid);
+    make_folder(scratch, "rkt/pods/prepared/a4afd7d6-0001-4c2b-acf3-2777c9f6658e");
+    scratch_write(scratch, "rkt/pods/prepared/a4afd7d6-0001-4c2b-acf3-2777c9f6658e/pod", "{");
+    CLEANUP(freep)
+    char *path =
+        scratch_path(scratch, "rkt/pods/prepared/a4afd7d6-0001-4c2b-acf3-2777c9f6658e/pod");
+    assert_int_equal(truncate(path, (off_t)VARLINK_MANIFEST_MAX + 1), 0);
+    make_folder(scratch, "rkt/pods/run/a4afd7d6-0002-4c2b-acf3-2777c9f6658e");
+    scratch_write(scratch, "rkt/pods/run/a4afd7d6-0002-4c2b-acf3-2777c9f6658e/pod", "[]");
+    assert_int_equal(sweep(scratch, NULL), 1);
+    move_pod(scratch, "run", "exited-garbage");
+    assert_int_equal(sweep(scratch, NULL), 0);
 }
 
 static void without_descriptors_nobody_is_taken_for_dead(void **state)
@@ -377,6 +402,7 @@ int main(void)
         TEST(a_failed_prepare_holds_nothing),
         TEST(a_zombie_has_ended),
         TEST(what_cannot_be_read_is_not_taken_for_gone),
+        TEST(an_odd_neighbour_holds_nothing),
         TEST(without_descriptors_nobody_is_taken_for_dead),
         TEST(a_data_directory_that_cannot_be_read_is_not_none),
         TEST(a_pid_that_is_a_threads_by_now_has_ended),

@@ -4,9 +4,13 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/un.h>
 
 #include "daemon/rktdir.h"
+#include "lib/varlink.h"
 #include "tests/unit/scratch.h"
 
 #define U1 "a4afd7d6-acbc-4c2b-acf3-2777c9f6658e"
@@ -127,6 +131,10 @@ static void what_is_no_status_is_passed_over(void **state)
     write_status(scratch, dir, "empty", "", 1);
     write_status(scratch, dir, "words", "seven", 1);
     write_status(scratch, dir, "negative", "-1", 1);
+    /* nor is that of an app whose name is none, and could not be written down */
+    write_status(scratch, dir, "n\xff", "1\n", 1);
+    write_status(scratch, dir, "Name", "1\n", 1);
+    write_status(scratch, dir, "a\nb", "1\n", 1);
     write_status(scratch, dir, "huge", "99999999999999999999", 1);
     CLEANUP(freep) char *link = scratch_path(scratch, "%s/link", dir);
     assert_int_equal(symlink("words", link), 0);
@@ -137,6 +145,51 @@ static void what_is_no_status_is_passed_over(void **state)
     assert_int_equal(rktdir_read_exits(scratch->path, U1, &exits), 0);
     assert_int_equal(exits.n, 0);
     assert_null(rktdir_exits_decisive(&exits));
+}
+
+/* An app that got out of its root can write there what it likes. */
+static void the_folder_of_status_files_is_not_trusted(void **state)
+{
+    static const char dir[] = "pods/run/" U1 "/stage1/rootfs/rkt";
+    struct scratch *scratch = *state;
+    struct rktdir_exits exits = {0};
+    char name[200];
+
+    /* a file without an end, a device, and more of them than anybody has apps */
+    make_dir(scratch, dir);
+    write_status(scratch, "elsewhere/status", "app", "7\n", 1);
+    for (unsigned i = 0; i < 3000; i++) {
+        snprintf(name, sizeof(name), "app%u", i);
+        write_status(scratch, "pods/run/" U1 "/stage1/rootfs/rkt/status", name, "1\n", 1);
+    }
+    CLEANUP(freep) char *endless = scratch_path(scratch, "%s/status/app7", dir);
+    assert_int_equal(truncate(endless, (off_t)1 << 40), 0);
+    CLEANUP(freep) char *device = scratch_path(scratch, "%s/status/app8", dir);
+    assert_int_equal(unlink(device), 0);
+    assert_int_equal(mknod(device, S_IFCHR | 0600, makedev(1, 5)), 0);
+    assert_int_equal(rktdir_read_exits(scratch->path, U1, &exits), 0);
+    assert_in_range(exits.n, 1000, 1024);
+    for (size_t i = 0; i < exits.n; i++) {
+        assert_string_not_equal(exits.list[i].app, "app7");
+        assert_string_not_equal(exits.list[i].app, "app8");
+    }
+    rktdir_exits_deinit(&exits);
+
+    /* and links that lead elsewhere, at each step */
+    CLEANUP(freep) char *status = scratch_path(scratch, "%s/status", dir);
+    CLEANUP(freep) char *aside = scratch_path(scratch, "aside");
+    CLEANUP(freep) char *rkt = scratch_path(scratch, "%s", dir);
+    assert_int_equal(rename(status, aside), 0);
+    assert_int_equal(symlink("../../../../../../elsewhere/status", status), 0);
+    assert_int_equal(access(status, R_OK), 0);
+    assert_int_equal(rktdir_read_exits(scratch->path, U1, &exits), 0);
+    assert_int_equal(exits.n, 0);
+    assert_int_equal(unlink(status), 0);
+    assert_int_equal(rmdir(rkt), 0);
+    assert_int_equal(symlink("../../../../../elsewhere", rkt), 0);
+    assert_int_equal(access(status, R_OK), 0);
+    assert_int_equal(rktdir_read_exits(scratch->path, U1, &exits), 0);
+    assert_int_equal(exits.n, 0);
 }
 
 static void the_first_to_fail_ended_the_pod(void **state)
@@ -243,6 +296,84 @@ static void pods_are_visited_until_they_are_garbage(void **state)
     assert_int_equal(visit_all(scratch, &stopped), 42);
 }
 
+/* A uuid for each oddity, in the order of their names. */
+#define ODD(n) "a4afd7d6-000" #n "-4c2b-acf3-2777c9f6658e"
+
+static void make_odd(const struct scratch *scratch, const char *stage)
+{
+    char name[128];
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    CLEANUP(fd_closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+#define POD(n) \
+    (snprintf(name, sizeof(name), "pods/%s/" ODD(n), stage), make_dir(scratch, name), name)
+#define PATH(n) scratch_path(scratch, "%s/pod", POD(n))
+
+    CLEANUP(freep) char *fifo = PATH(1);
+    assert_int_equal(mkfifo(fifo, 0600), 0);
+    CLEANUP(freep) char *folder = PATH(2);
+    assert_int_equal(mkdir(folder, 0755), 0);
+    CLEANUP(freep) char *link = PATH(3);
+    assert_int_equal(symlink("/dev/zero", link), 0);
+    CLEANUP(freep) char *device = PATH(4);
+    assert_int_equal(mknod(device, S_IFCHR | 0600, makedev(1, 5)), 0);
+    CLEANUP(freep) char *sock = PATH(5);
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", sock);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+    CLEANUP(freep) char *endless = PATH(6);
+    snprintf(name, sizeof(name), "pods/%s/" ODD(6) "/pod", stage);
+    scratch_write(scratch, name, "");
+    assert_int_equal(truncate(endless, (off_t)VARLINK_MANIFEST_MAX + 1), 0);
+    /* and what is no pod's folder at all */
+    snprintf(name, sizeof(name), "pods/%s/" ODD(7), stage);
+    scratch_write(scratch, name, "");
+    CLEANUP(freep) char *elsewhere = scratch_path(scratch, "pods/%s/" ODD(8), stage);
+    assert_int_equal(symlink("/", elsewhere), 0);
+    POD(9);
+}
+
+static void one_odd_pod_keeps_no_other_from_being_seen(void **state)
+{
+    static const char *const uuids[] = {ODD(1), ODD(2), ODD(3), ODD(4), ODD(5), ODD(6)};
+    struct scratch *scratch = *state;
+    CLEANUP(freep) char *all = NULL;
+    CLEANUP(freep) char *text = NULL;
+    char line[64];
+    size_t length, n = 0;
+
+    make_odd(scratch, "prepared");
+    make_odd(scratch, "run");
+    make_dir(scratch, "pods/run/" U1);
+    scratch_write(scratch, "pods/run/" U1 "/pod", "one");
+    assert_int_equal(visit_all(scratch, &all), 0);
+    assert_non_null(strstr(all, U1 " one ended\n"));
+    for (size_t i = 0; i < N_ELEMENTS(uuids); i++) {
+        snprintf(line, sizeof(line), "%s  prepared\n", uuids[i]);
+        assert_non_null(strstr(all, line));
+        snprintf(line, sizeof(line), "%s  ended\n", uuids[i]);
+        assert_non_null(strstr(all, line));
+        assert_int_equal(rktdir_read_manifest(scratch->path, uuids[i], &text, &length),
+                         RKTDIR_E_NO_MANIFEST);
+    }
+    for (const char *p = all; (p = strchr(p, '\n')); p++)
+        n++;
+    assert_int_equal(n, 2 * N_ELEMENTS(uuids) + 1);
+}
+
+/* What gantry lets through it can read again. */
+static void the_longest_manifest_is_read(void **state)
+{
+    struct scratch *scratch = *state;
+    CLEANUP(freep) char *text = NULL;
+    size_t length;
+
+    make_dir(scratch, "pods/run/" U1);
+    scratch_write(scratch, "pods/run/" U1 "/pod", "");
+    CLEANUP(freep) char *path = scratch_path(scratch, "pods/run/" U1 "/pod");
+    assert_int_equal(truncate(path, (off_t)VARLINK_MANIFEST_MAX), 0);
+    assert_int_equal(rktdir_read_manifest(scratch->path, U1, &text, &length), 0);
+    assert_int_equal(length, VARLINK_MANIFEST_MAX);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, scratch_setup, scratch_teardown)
@@ -252,10 +383,13 @@ int main(void)
         TEST(the_manifest_is_read_as_it_was_stored),
         TEST(exits_are_read_without_overlay_and_with_it),
         TEST(what_is_no_status_is_passed_over),
+        TEST(the_folder_of_status_files_is_not_trusted),
         TEST(the_first_to_fail_ended_the_pod),
         TEST(a_pod_is_found_by_its_process),
         TEST(the_pods_process_is_the_app_or_has_the_apps),
         TEST(pods_are_visited_until_they_are_garbage),
+        TEST(one_odd_pod_keeps_no_other_from_being_seen),
+        TEST(the_longest_manifest_is_read),
     };
 
     return cmocka_run_group_tests_name("rktdir", tests, NULL, NULL);
