@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/text.h"
+
 struct launch *launch_new(struct config *config, usec_t now)
 {
     struct launch *launch = calloc(1, sizeof(*launch));
@@ -112,6 +114,7 @@ int launch_note(struct launch *launch, const char *format, ...)
     va_end(args);
     if (!text)
         return -ENOMEM;
+    text_bound(text, LAUNCH_NOTE_MAX);
     return notes_add(&launch->notes, launch->room ? launch->room->name : "launch", text);
 }
 

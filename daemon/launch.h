@@ -139,7 +139,9 @@ int launch_read(struct launch *launch);
 int launch_set_manifest(struct launch *launch, int result, struct manifest *manifest,
                         const struct error *error);
 
-/* For rooms: leaves a note of what was changed. Return: 0 or -ENOMEM. */
+/* For rooms: leaves a note of what was changed. A pod's author decides what is in it, and it is
+ * kept with the pod, written down and told: so it has a bound. Return: 0 or -ENOMEM. */
+#define LAUNCH_NOTE_MAX 4096
 int launch_note(struct launch *launch, const char *format, ...) PRINTF(2, 3);
 
 /* For rooms: has the app see only `path` of the volume; see struct subpath. Return: 0 or -ENOMEM.

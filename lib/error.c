@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "lib/text.h"
+
 static char *format_message(const char *format, va_list args) PRINTF(1, 0);
 
 static char *format_message(const char *format, va_list args)
@@ -12,6 +14,7 @@ static char *format_message(const char *format, va_list args)
 
     if (vasprintf(&message, format, args) < 0)
         return NULL;
+    text_bound(message, ERROR_MAX);
     return message;
 }
 
@@ -46,6 +49,7 @@ int error_wrap(struct error *error, int code, const char *format, ...)
         return code;
     free(error->message);
     error->message = whole;
+    text_bound(whole, ERROR_MAX);
     return code;
 }
 

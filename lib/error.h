@@ -25,6 +25,10 @@ struct error {
 
 #define ERROR_NULL ((struct error){NULL})
 
+/* The longest message, in bytes. Words of a pod's may be in it: of a longer one the middle is left
+ * out, and it is UTF-8 in any case. */
+#define ERROR_MAX 8192
+
 /* Sets the message, in place of an earlier one. `error` may be NULL: nobody wants the words.
  * Return: `code`, so that one writes `return error_set(error, CONFIG_E_INVALID, ...)`. */
 int error_set(struct error *error, int code, const char *format, ...) PRINTF(3, 4);

@@ -27,6 +27,23 @@ static void the_last_one_set_stands(void **state)
     assert_string_equal(error_message(&error), "second");
 }
 
+static void words_of_a_pods_have_an_end(void **state)
+{
+    CLEANUP(error_deinit) struct error error = ERROR_NULL;
+    static char name[1 << 20];
+
+    (void)state;
+    memset(name, 'x', sizeof(name) - 1);
+    error_set(&error, 1, "volume \"%s\": not a directory", name);
+    assert_int_equal(strlen(error_message(&error)), ERROR_MAX);
+    error_wrap(&error, 1, "launch of pod default/web");
+    assert_int_equal(strlen(error_message(&error)), ERROR_MAX);
+    assert_memory_equal(error_message(&error), "launch of pod default/web: volume \"xx", 36);
+    assert_non_null(strstr(error_message(&error), "xx\": not a directory"));
+    error_set(&error, 1, "/srv/\xff: not a directory");
+    assert_string_equal(error_message(&error), "/srv/?: not a directory");
+}
+
 static void nobody_may_want_it(void **state)
 {
     struct error error = ERROR_NULL;
@@ -44,6 +61,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(is_wrapped_on_the_way_up),
         cmocka_unit_test(the_last_one_set_stands),
+        cmocka_unit_test(words_of_a_pods_have_an_end),
         cmocka_unit_test(nobody_may_want_it),
     };
 

@@ -154,12 +154,27 @@ static void so_does_a_failure(void **state)
     assert_string_equal(error_message(&launch->error), "last: Input/output error");
 }
 
+static void a_note_has_an_end(void **state)
+{
+    CLEANUP(config_unrefp) struct config *config = make_config("");
+    CLEANUP(launch_freep) struct launch *launch = make_launch(config, "1", NULL);
+    static char name[1 << 20];
+
+    (void)state;
+    memset(name, 'x', sizeof(name) - 1);
+    launch->room = &rooms[0];
+    assert_int_equal(launch_note(launch, "made %s", name), 0);
+    assert_string_equal(launch->notes.list[0].room, "a");
+    assert_int_equal(strlen(launch->notes.list[0].text), LAUNCH_NOTE_MAX);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_passes_keeps_what_was_done),
         cmocka_unit_test(a_later_refusal_takes_it_back),
         cmocka_unit_test(so_does_a_failure),
+        cmocka_unit_test(a_note_has_an_end),
     };
 
     return cmocka_run_group_tests_name("launch", tests, NULL, NULL);
