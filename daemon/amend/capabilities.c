@@ -30,6 +30,7 @@
 
 #include "daemon/amend/rooms.h"
 #include "daemon/launch.h"
+#include "lib/text.h"
 
 #define BIT(number) (UINT64_C(1) << (number))
 
@@ -47,6 +48,12 @@
 #define N_BITS 64
 #define NAME_SIZE 64
 
+/* More names than that are in no set that somebody means: there are 41 capabilities. */
+#define NAMES_MAX 256
+
+/* So many names that are none are told. */
+#define UNKNOWN_TOLD 8
+
 /* A retain-set or remove-set of an app. */
 struct set {
     bool is_there;
@@ -54,6 +61,17 @@ struct set {
     bool is_rkts; /* every name is one to rkt */
     uint64_t mask;
 };
+
+/* The names that are no capability's. */
+struct unknown {
+    char *words; /* the first of them; NULL: there is none */
+    size_t n;
+};
+
+static void unknown_deinit(struct unknown *unknown)
+{
+    free(unknown->words);
+}
 
 static const char *format_name(char name[static NAME_SIZE], unsigned number)
 {
@@ -81,15 +99,26 @@ static int append(char **wordsp, const char *word)
     return 0;
 }
 
-/* `unknownp` collects the names that are none. */
-static int read_set(const struct manifest *manifest, size_t app, const char *isolator,
-                    struct set *set, char **unknownp)
+static int add_unknown(struct unknown *unknown, const char *name)
 {
+    if (unknown->n++ >= UNKNOWN_TOLD)
+        return 0;
+    CLEANUP(freep) char *word = strdup(name);
+    if (!word)
+        return -ENOMEM;
+    text_bound(word, NAME_SIZE);
+    return append(&unknown->words, word);
+}
+
+static int read_set(const struct manifest *manifest, size_t app, const char *isolator,
+                    struct set *set, struct unknown *unknown)
+{
+    size_t n = manifest_n_capabilities(manifest, app, isolator);
     int r = 0;
 
     *set =
         (struct set){.is_there = manifest_has_isolator(manifest, app, isolator), .is_rkts = true};
-    for (size_t i = 0; r == 0 && i < manifest_n_capabilities(manifest, app, isolator); i++) {
+    for (size_t i = 0; r == 0 && i < n; i++) {
         const char *name = manifest_capability(manifest, app, isolator, i);
         char rkts_name[NAME_SIZE];
         int number = name ? find(name) : -1;
@@ -97,7 +126,7 @@ static int read_set(const struct manifest *manifest, size_t app, const char *iso
             set->has_all = true;
             set->is_rkts = false;
         } else if (number < 0) {
-            r = append(unknownp, name ? name : "(no name)");
+            r = add_unknown(unknown, name ? name : "(no name)");
         } else {
             set->mask |= BIT(number);
             set->is_rkts =
@@ -182,22 +211,50 @@ static int note(struct launch *launch, const char *container, uint64_t mask)
                        has_less ? less : "");
 }
 
+/* Return: 0 or LAUNCH_E_REFUSED. */
+static int check_length(struct launch *launch, size_t app, const char *isolator)
+{
+    const char *container = manifest_app(launch->manifest, app).container;
+    size_t n = manifest_n_capabilities(launch->manifest, app, isolator);
+
+    if (n <= NAMES_MAX)
+        return 0;
+    return error_set(&launch->error, LAUNCH_E_REFUSED,
+                     "container \"%s\": a list of %zu capabilities, of %d at most",
+                     container ? container : "", n, NAMES_MAX);
+}
+
+static int refuse_unknown(struct launch *launch, const char *container,
+                          const struct unknown *unknown)
+{
+    char more[64] = "";
+
+    if (unknown->n > UNKNOWN_TOLD)
+        snprintf(more, sizeof(more), ", and %zu more", unknown->n - UNKNOWN_TOLD);
+    return error_set(&launch->error, LAUNCH_E_REFUSED,
+                     "container \"%s\": there is no such capability: %s%s",
+                     container ? container : "", unknown->words, more);
+}
+
 static int amend(struct launch *launch, size_t app)
 {
     struct manifest *manifest = launch->manifest;
     const char *container = manifest_app(manifest, app).container;
-    CLEANUP(freep) char *unknown = NULL;
+    CLEANUP(unknown_deinit) struct unknown unknown = {0};
     struct set added, dropped;
 
-    int r = read_set(manifest, app, MANIFEST_RETAIN_SET, &added, &unknown);
+    int r = check_length(launch, app, MANIFEST_RETAIN_SET);
+    if (r == 0)
+        r = check_length(launch, app, MANIFEST_REMOVE_SET);
+    if (r != 0)
+        return r;
+    r = read_set(manifest, app, MANIFEST_RETAIN_SET, &added, &unknown);
     if (r == 0)
         r = read_set(manifest, app, MANIFEST_REMOVE_SET, &dropped, &unknown);
     if (r < 0 || (!added.is_there && !dropped.is_there))
         return r;
-    if (unknown)
-        return error_set(&launch->error, LAUNCH_E_REFUSED,
-                         "container \"%s\": there is no such capability: %s",
-                         container ? container : "", unknown);
+    if (unknown.n > 0)
+        return refuse_unknown(launch, container, &unknown);
     uint64_t mask = meant(&added, &dropped);
     if (is_understood(&added, &dropped, mask))
         return 0;

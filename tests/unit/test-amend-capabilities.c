@@ -61,6 +61,15 @@ static struct launch *launch_with(struct config *config, const char *hash, const
     return launch;
 }
 
+/* The list in the isolator of that index. */
+static json_t *set_of(const struct launch *launch, size_t isolator)
+{
+    const json_t *app = json_array_get(json_object_get(launch->manifest_json, "apps"), 0);
+    const json_t *isolators = json_object_get(json_object_get(app, "app"), "isolators");
+
+    return json_object_get(json_object_get(json_array_get(isolators, isolator), "value"), "set");
+}
+
 /* The set of that name is exactly these, in the order of their numbers. */
 static void has_set(const struct launch *launch, const char *isolator, const char *words)
 {
@@ -213,16 +222,57 @@ static void unknown_names_are_named(void **state)
     }
 }
 
+/* Nobody reads more of them, and the loop does not work for it. */
+static void of_many_unknown_names_some_are_named(void **state)
+{
+    CLEANUP(config_unrefp) struct config *config = make_config("");
+    CLEANUP(launch_freep)
+    struct launch *launch = launch_with(config, "1", "A B C D E F G H I", "K L MKNOD");
+    CLEANUP(launch_freep) struct launch *eight = launch_with(config, "1", "A B C D E F G H", NULL);
+    CLEANUP(launch_freep) struct launch *long_one = launch_with(config, "1", "", NULL);
+    static char name[1 << 20];
+
+    (void)state;
+    assert_int_equal(amend_capabilities(launch), LAUNCH_E_REFUSED);
+    assert_string_equal(error_message(&launch->error),
+                        "container \"c\": there is no such capability: A, B, C, D, E, F, G, H, and "
+                        "3 more");
+    assert_int_equal(amend_capabilities(eight), LAUNCH_E_REFUSED);
+    assert_string_equal(error_message(&eight->error),
+                        "container \"c\": there is no such capability: A, B, C, D, E, F, G, H");
+    memset(name, 'x', sizeof(name) - 1);
+    json_array_append_new(set_of(long_one, 0), json_string(name));
+    json_array_append_new(set_of(long_one, 0), json_string("B"));
+    assert_int_equal(amend_capabilities(long_one), LAUNCH_E_REFUSED);
+    assert_string_equal(error_message(&long_one->error),
+                        "container \"c\": there is no such capability: "
+                        "xxxxxxxxxxxxxxxxxxxxxxxxxxxxx ... xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx, B");
+}
+
+static void a_list_has_an_end(void **state)
+{
+    CLEANUP(config_unrefp) struct config *config = make_config("");
+    CLEANUP(launch_freep) struct launch *good = launch_with(config, "1", "", "KILL");
+    CLEANUP(launch_freep) struct launch *bad = launch_with(config, "1", "KILL", "");
+
+    (void)state;
+    for (size_t i = 0; i < 256; i++)
+        json_array_append_new(set_of(good, 0), json_string("NET_ADMIN"));
+    assert_int_equal(amend_capabilities(good), 0);
+    for (size_t i = 0; i < 300000; i++)
+        json_array_append_new(set_of(bad, 1), json_string("Z"));
+    assert_int_equal(amend_capabilities(bad), LAUNCH_E_REFUSED);
+    assert_string_equal(error_message(&bad->error),
+                        "container \"c\": a list of 300000 capabilities, of 256 at most");
+}
+
 static void what_is_no_name_is_none(void **state)
 {
     CLEANUP(config_unrefp) struct config *config = make_config("");
     CLEANUP(launch_freep) struct launch *launch = launch_with(config, "1", "KILL", NULL);
-    const json_t *app = json_array_get(json_object_get(launch->manifest_json, "apps"), 0);
-    const json_t *isolators = json_object_get(json_object_get(app, "app"), "isolators");
-    const json_t *value = json_object_get(json_array_get(isolators, 0), "value");
 
     (void)state;
-    json_array_append_new(json_object_get(value, "set"), json_integer(5));
+    json_array_append_new(set_of(launch, 0), json_integer(5));
     assert_int_equal(amend_capabilities(launch), LAUNCH_E_REFUSED);
     assert_string_equal(error_message(&launch->error),
                         "container \"c\": there is no such capability: (no name)");
@@ -236,6 +286,8 @@ int main(void)
         cmocka_unit_test(what_rkt_understands_is_left_alone),
         cmocka_unit_test(other_pods_mean_what_rkt_reads),
         cmocka_unit_test(unknown_names_are_named),
+        cmocka_unit_test(of_many_unknown_names_some_are_named),
+        cmocka_unit_test(a_list_has_an_end),
         cmocka_unit_test(what_is_no_name_is_none),
     };
 
