@@ -77,13 +77,19 @@ static const char *string_member(const json_t *object, const char *key)
     return text && strlen(text) == json_string_length(value) ? text : NULL;
 }
 
+static bool is_named(const json_t *entry, const char *name)
+{
+    const char *key = string_member(entry, "name");
+
+    return key && strcmp(key, name) == 0;
+}
+
 /* The first entry of that name, as appc looks it up in lists of {"name":, "value":}. */
 static json_t *named(const json_t *list, const char *name)
 {
     for (size_t i = 0; i < json_array_size(list); i++) {
         json_t *entry = json_array_get(list, i);
-        const char *key = string_member(entry, "name");
-        if (key && strcmp(key, name) == 0)
+        if (is_named(entry, name))
             return entry;
     }
     return NULL;
@@ -323,9 +329,17 @@ const char *manifest_environment(const struct manifest *manifest, size_t app, co
     return string_member(named(app_list(manifest, app, "environment"), name), "value");
 }
 
+/* Of isolators appc looks up the last one. */
 static json_t *isolator_entry(const struct manifest *manifest, size_t app, const char *isolator)
 {
-    return named(app_list(manifest, app, "isolators"), isolator);
+    const json_t *list = app_list(manifest, app, "isolators");
+
+    for (size_t i = json_array_size(list); i > 0; i--) {
+        json_t *entry = json_array_get(list, i - 1);
+        if (is_named(entry, isolator))
+            return entry;
+    }
+    return NULL;
 }
 
 bool manifest_has_isolator(const struct manifest *manifest, size_t app, const char *isolator)
@@ -345,22 +359,36 @@ bool manifest_oom_score_adj(const struct manifest *manifest, size_t app, int *va
     return true;
 }
 
-static json_t *capabilities(const struct manifest *manifest, size_t app, const char *isolator)
+/* The names in an isolator; NULL if it is another one. */
+static const json_t *set_in(const json_t *entry, const char *isolator)
 {
-    const json_t *value = json_object_get(isolator_entry(manifest, app, isolator), "value");
-
-    return json_object_get(value, "set");
+    return is_named(entry, isolator) ? json_object_get(json_object_get(entry, "value"), "set")
+                                     : NULL;
 }
 
+/* But of capabilities rkt takes all sets of one kind together. */
 size_t manifest_n_capabilities(const struct manifest *manifest, size_t app, const char *isolator)
 {
-    return json_array_size(capabilities(manifest, app, isolator));
+    const json_t *list = app_list(manifest, app, "isolators");
+    size_t n = 0;
+
+    for (size_t i = 0; i < json_array_size(list); i++)
+        n += json_array_size(set_in(json_array_get(list, i), isolator));
+    return n;
 }
 
 const char *manifest_capability(const struct manifest *manifest, size_t app, const char *isolator,
                                 size_t index)
 {
-    return json_string_value(json_array_get(capabilities(manifest, app, isolator), index));
+    const json_t *list = app_list(manifest, app, "isolators");
+
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *set = set_in(json_array_get(list, i), isolator);
+        if (index < json_array_size(set))
+            return json_string_value(json_array_get(set, index));
+        index -= json_array_size(set);
+    }
+    return NULL;
 }
 
 /* Editing. */
@@ -507,10 +535,18 @@ int manifest_set_environment(struct manifest *manifest, size_t app, const char *
     return set_named(manifest, inner, "environment", name, json_string(value));
 }
 
+/* In the place of the last one of that name; the others go. */
 static int set_isolator(struct manifest *manifest, size_t app, const char *isolator, json_t *value)
 {
     json_t *inner = json_object_get(app_entry(manifest, app), "app");
+    json_t *list = app_list(manifest, app, "isolators");
+    const json_t *last = isolator_entry(manifest, app, isolator);
 
+    for (size_t i = json_array_size(list); last && i > 0; i--) {
+        const json_t *entry = json_array_get(list, i - 1);
+        if (entry != last && is_named(entry, isolator))
+            json_array_remove(list, i - 1);
+    }
     return set_named(manifest, inner, "isolators", isolator, value);
 }
 
@@ -538,8 +574,7 @@ int manifest_remove_isolator(struct manifest *manifest, size_t app, const char *
     json_t *list = app_list(manifest, app, "isolators");
 
     for (size_t i = json_array_size(list); i > 0; i--) {
-        const char *name = string_member(json_array_get(list, i - 1), "name");
-        if (name && strcmp(name, isolator) == 0)
+        if (is_named(json_array_get(list, i - 1), isolator))
             edited(manifest, json_array_remove(list, i - 1));
     }
     return 0;

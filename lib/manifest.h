@@ -112,7 +112,8 @@ struct manifest_mount manifest_mount(const struct manifest *manifest, size_t app
 /* Return: the value of a variable of the app's environment, borrowed; NULL if it has none. */
 const char *manifest_environment(const struct manifest *manifest, size_t app, const char *name);
 
-/* The isolators that gantry knows. appc lets an app have one of a name. */
+/* The isolators that gantry knows. Of two of a name, which an image may bring, the last one counts,
+ * and of sets of capabilities both. */
 #define MANIFEST_RETAIN_SET "os/linux/capabilities-retain-set"
 #define MANIFEST_REMOVE_SET "os/linux/capabilities-remove-set"
 #define MANIFEST_OOM_SCORE_ADJ "os/linux/oom-score-adj"
@@ -122,7 +123,7 @@ bool manifest_has_isolator(const struct manifest *manifest, size_t app, const ch
 /* Return: true if the app has an OOM score. */
 bool manifest_oom_score_adj(const struct manifest *manifest, size_t app, int *valuep);
 
-/* The names in a set of capabilities; NULL for an entry that is no string. */
+/* The names in an app's sets of capabilities of that kind; NULL for an entry that is no string. */
 size_t manifest_n_capabilities(const struct manifest *manifest, size_t app, const char *isolator);
 const char *manifest_capability(const struct manifest *manifest, size_t app, const char *isolator,
                                 size_t index);

@@ -454,26 +454,53 @@ static void what_is_not_there_cannot_be_edited(void **state)
     has_text(manifest, "{\"apps\":[{\"name\":\"bare\"}]}");
 }
 
-static void only_the_first_of_a_name_is_meant(void **state)
+/* As appc has it, and rkt goes by. */
+static void of_two_isolators_the_last_is_meant(void **state)
 {
     CLEANUP(manifest_freep)
     struct manifest *manifest = parse(
         "{\"apps\":[{\"app\":{\"isolators\":[{\"name\":\"os/linux/oom-score-adj\",\"value\":1},"
-        "{\"name\":\"x\"},{\"name\":\"os/linux/oom-score-adj\",\"value\":2}]}}],"
+        "{\"name\":\"os/linux/oom-score-adj\",\"value\":2},{\"name\":\"x\"}]}}],"
         "\"volumes\":[{\"name\":\"v\"},{\"name\":\"v\"}]}");
+    int value = 0;
 
     (void)state;
+    assert_true(manifest_oom_score_adj(manifest, 0, &value));
+    assert_int_equal(value, 2);
+    assert_false(manifest_is_edited(manifest));
     assert_int_equal(manifest_set_oom_score_adj(manifest, 0, 3), 0);
     assert_int_equal(manifest_set_volume_name(manifest, 1, "w"), 0);
     has_text(
         manifest,
         "{\"apps\":[{\"app\":{\"isolators\":[{\"name\":\"os/linux/oom-score-adj\",\"value\":3},"
-        "{\"name\":\"x\"},{\"name\":\"os/linux/oom-score-adj\",\"value\":2}]}}],"
-        "\"volumes\":[{\"name\":\"v\"},{\"name\":\"w\"}]}");
-    /* while all of them are removed */
+        "{\"name\":\"x\"}]}}],\"volumes\":[{\"name\":\"v\"},{\"name\":\"w\"}]}");
     assert_int_equal(manifest_remove_isolator(manifest, 0, MANIFEST_OOM_SCORE_ADJ), 0);
     has_text(manifest, "{\"apps\":[{\"app\":{\"isolators\":[{\"name\":\"x\"}]}}],"
                        "\"volumes\":[{\"name\":\"v\"},{\"name\":\"w\"}]}");
+}
+
+/* Of sets of capabilities rkt takes all together. */
+static void sets_of_one_kind_are_one(void **state)
+{
+#define RETAIN(set) "{\"name\":\"" MANIFEST_RETAIN_SET "\",\"value\":{\"set\":[" set "]}}"
+    CLEANUP(manifest_freep)
+    struct manifest *manifest = parse(
+        "{\"apps\":[{\"app\":{\"isolators\":[" RETAIN("\"A\",\"B\"") ",{\"name\":\"x\"}," RETAIN(
+            "") "," RETAIN("\"C\"") ",{\"name\":\"" MANIFEST_REMOVE_SET
+                                    "\",\"value\":{\"set\":[\"D\"]}}]}}]}");
+    static const char *const names[] = {"A", "B", "C"};
+
+    (void)state;
+    assert_int_equal(manifest_n_capabilities(manifest, 0, MANIFEST_RETAIN_SET), 3);
+    for (size_t i = 0; i < N_ELEMENTS(names); i++)
+        assert_string_equal(manifest_capability(manifest, 0, MANIFEST_RETAIN_SET, i), names[i]);
+    assert_null(manifest_capability(manifest, 0, MANIFEST_RETAIN_SET, 3));
+    assert_int_equal(
+        manifest_set_capabilities(manifest, 0, MANIFEST_RETAIN_SET, (const char *const[]){"E"}, 1),
+        0);
+    has_text(manifest, "{\"apps\":[{\"app\":{\"isolators\":[{\"name\":\"x\"}," RETAIN(
+                           "\"E\"") ",{\"name\":\"" MANIFEST_REMOVE_SET
+                                    "\",\"value\":{\"set\":[\"D\"]}}]}}]}");
 }
 
 static void removing_what_is_not_there_is_no_edit(void **state)
@@ -580,7 +607,8 @@ int main(void)
         cmocka_unit_test(what_is_set_is_what_is_read),
         cmocka_unit_test(a_list_that_is_missing_is_made),
         cmocka_unit_test(what_is_not_there_cannot_be_edited),
-        cmocka_unit_test(only_the_first_of_a_name_is_meant),
+        cmocka_unit_test(of_two_isolators_the_last_is_meant),
+        cmocka_unit_test(sets_of_one_kind_are_one),
         cmocka_unit_test(removing_what_is_not_there_is_no_edit),
         cmocka_unit_test(odd_values_survive_an_edit),
         cmocka_unit_test(a_number_too_large_is_left_to_rkt),
