@@ -5,77 +5,54 @@
  *
  *   kubelet-pods URL CA CERTIFICATE KEY TOKENFILE      ("" for what there is not)
  *
- * Standard input has the UIDs of the pods that are asked for, a line each; they are read when the
- * kubelet has answered, so that more may come until then. Standard output gets a line of JSON for
- * each of them that the kubelet knows, a v1.PodList of this one pod, and at the end {"done": true},
- * or instead {"error": "why it could not be asked"}.
+ * Standard input has the UIDs of the pods that are asked for, a line each; more may be sent as long
+ * as the answer comes in. Standard output gets a line of JSON for each of them that the kubelet
+ * knows, a v1.PodList of this one pod, or {"unreadable": UID, "reason": "why"}; and at the end
+ * {"done": true}, or instead {"error": "why the kubelet could not be asked"}.
  *
  * It is a program of its own, run by gantryd for each fetch (daemon/kubelet.c), because libcurl
  * with the thirty libraries below it would cost gantryd 5 MiB for good, more than all the rest of
  * it; and because what comes from the network, and megabytes of JSON, are better read where nothing
- * is kept. How long it may take is the caller's business: it is killed.
+ * is kept. How long it may take is the caller's business: it is killed. How much may come needs no
+ * bound: one pod of it is held at a time, and that has one (lib/podlist.h).
  */
 
 #include <cap-ng.h>
 #include <curl/curl.h>
 #include <errno.h>
-#include <jansson.h>
-#include <limits.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 
+#include "daemon/kubelet-asked.h"
 #include "lib/def.h"
-#include "lib/podspec.h"
 
-#define BODY_MAX ((size_t)64 << 20)
 #define TOKEN_MAX 65536
 
 struct source {
     const char *url, *ca, *certificate, *key, *token_file;
 };
 
-struct body {
-    char *bytes;
-    size_t length, size;
-    bool is_too_long;
+struct answer {
+    CURL *curl;
+    struct podlist list;
+    int result; /* of reading it, as podlist_add() has it */
+    struct asked asked;
 };
-
-static void print_line(json_t *json)
-{
-    json_dumpf(json, stdout, JSON_COMPACT);
-    putchar('\n');
-    json_decref(json);
-}
-
-static void print_error(const char *reason)
-{
-    print_line(json_pack("{s:s}", "error", reason));
-}
 
 /* For libcurl: takes a piece of the body. Return: its size, or less to give up. */
 static size_t take_piece(char *piece, size_t one, size_t length, void *userdata)
 {
-    struct body *body = userdata;
+    struct answer *answer = userdata;
+    long status = 0;
 
     (void)one;
-    if (length > BODY_MAX - body->length) {
-        body->is_too_long = true;
-        return 0;
-    }
-    if (body->length + length > body->size) {
-        size_t size = 2 * (body->length + length);
-        char *bytes = realloc(body->bytes, size);
-        if (!bytes)
-            return 0;
-        body->bytes = bytes;
-        body->size = size;
-    }
-    memcpy(body->bytes + body->length, piece, length);
-    body->length += length;
-    return length;
+    curl_easy_getinfo(answer->curl, CURLINFO_RESPONSE_CODE, &status);
+    if (status == 200)
+        answer->result = podlist_add(&answer->list, piece, length, asked_take, &answer->asked);
+    return answer->result == 0 ? length : 0;
 }
 
 /* The header that proves who we are. It is read for each fetch, because tokens are changed.
@@ -105,13 +82,10 @@ static int read_token(char **headerp, const char *path)
 
 /* Why libcurl failed, in words that are the same each time: its own have times in them, but where a
  * certificate is the matter they say most. */
-static const char *reason_of(CURL *curl, CURLcode code, const struct body *body,
-                             const char *own_words)
+static const char *reason_of(CURL *curl, CURLcode code, const char *own_words)
 {
     long os_errno = 0;
 
-    if (body->is_too_long)
-        return "the answer is longer than 64 MiB";
     curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &os_errno);
     switch (code) {
     case CURLE_COULDNT_CONNECT:
@@ -126,11 +100,13 @@ static const char *reason_of(CURL *curl, CURLcode code, const struct body *body,
     }
 }
 
-static void set_options(CURL *curl, const struct source *source, struct body *body, char *own_words)
+static void set_options(struct answer *answer, const struct source *source, char *own_words)
 {
+    CURL *curl = answer->curl;
+
     curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, own_words);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_piece);
-    curl_easy_setopt(curl, CURLOPT_WRITEDATA, body);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer);
     curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(curl, CURLOPT_PROXY, "");
@@ -147,24 +123,38 @@ static void set_options(CURL *curl, const struct source *source, struct body *bo
         curl_easy_setopt(curl, CURLOPT_SSLKEY, source->key);
 }
 
-/* Return: false, with the error printed, if there is no answer. */
-static bool perform(CURL *curl, const struct source *source, struct body *body)
+/* Return: why there is no answer; NULL if it is there and whole. */
+static const char *fault_of(const struct answer *answer, CURLcode code, const char *own_words)
 {
-    char own_words[CURL_ERROR_SIZE] = "", status_words[64];
+    static char status_words[64];
     long status = 0;
+    int r = answer->result;
 
-    set_options(curl, source, body, own_words);
-    CURLcode code = curl_easy_perform(curl);
-    if (code != CURLE_OK) {
-        print_error(reason_of(curl, code, body, own_words));
-        return false;
+    curl_easy_getinfo(answer->curl, CURLINFO_RESPONSE_CODE, &status);
+    if (r == 0 && code != CURLE_OK)
+        return reason_of(answer->curl, code, own_words);
+    if (r == 0 && status != 200) {
+        snprintf(status_words, sizeof(status_words), "it answers with HTTP status %ld", status);
+        return status_words;
     }
-    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-    if (status == 200)
-        return true;
-    snprintf(status_words, sizeof(status_words), "it answers with HTTP status %ld", status);
-    print_error(status_words);
-    return false;
+    if (r == 0)
+        r = podlist_end(&answer->list);
+    if (r < 0)
+        return strerror(-r);
+    return r > 0 ? "the answer is not a list of pods" : NULL;
+}
+
+static void perform(struct answer *answer, const struct source *source)
+{
+    char own_words[CURL_ERROR_SIZE] = "";
+
+    set_options(answer, source, own_words);
+    CURLcode code = curl_easy_perform(answer->curl);
+    const char *fault = fault_of(answer, code, own_words);
+    if (fault)
+        asked_print_error(fault);
+    else
+        asked_print_rest(&answer->asked);
 }
 
 /* URL is that of the kubelet, with or without a slash at its end. */
@@ -179,103 +169,38 @@ static bool set_url(CURL *curl, const char *url)
            curl_easy_setopt(curl, CURLOPT_URL, pods) == CURLE_OK;
 }
 
-static bool get_with(CURL *curl, const struct source *source, struct body *body)
+/* Return: 0, with the header to free() if there is a token; or -errno. */
+static int show_token(CURL *curl, const char *path, struct curl_slist **headersp)
 {
     CLEANUP(freep) char *header = NULL;
+
+    int r = path[0] ? read_token(&header, path) : 0;
+    if (r < 0 || !header)
+        return r;
+    *headersp = curl_slist_append(NULL, header);
+    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, *headersp);
+    return *headersp ? 0 : -ENOMEM;
+}
+
+static void get(struct answer *answer, const struct source *source)
+{
     struct curl_slist *headers = NULL;
+    CLEANUP(freep) char *reason = NULL;
 
-    int r = source->token_file[0] ? read_token(&header, source->token_file) : 0;
-    if (r < 0) {
-        CLEANUP(freep) char *reason = NULL;
-        if (asprintf(&reason, "%s: %s", source->token_file,
-                     r == -EINVAL ? "not a token" : strerror(-r)) > 0)
-            print_error(reason);
-        return false;
-    }
-    if (header && !(headers = curl_slist_append(NULL, header))) {
-        print_error(strerror(ENOMEM));
-        return false;
-    }
-    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
-    bool has_answer = set_url(curl, source->url) && perform(curl, source, body);
+    int r = show_token(answer->curl, source->token_file, &headers);
+    if (r == 0 && set_url(answer->curl, source->url))
+        perform(answer, source);
+    else if (r == 0 || r == -ENOMEM)
+        asked_print_error(strerror(ENOMEM));
+    else if (asprintf(&reason, "%s: %s", source->token_file,
+                      r == -EINVAL ? "not a token" : strerror(-r)) > 0)
+        asked_print_error(reason);
     curl_slist_free_all(headers);
-    return has_answer;
-}
-
-static bool get(const struct source *source, struct body *body)
-{
-    CURL *curl = NULL;
-
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK || !(curl = curl_easy_init())) {
-        print_error("libcurl does not start");
-        return false;
-    }
-    bool has_answer = get_with(curl, source, body);
-    curl_easy_cleanup(curl);
-    return has_answer;
-}
-
-/* Prints the pod with that UID, if the kubelet has it. Return: 0 or what podspec_entry() returns.
- */
-static int print_pod(json_t *list, const char *uid)
-{
-    json_t *pod = NULL;
-    int r = podspec_entry(&pod, list, uid);
-
-    if (r == 0 && pod)
-        print_line(json_pack("{s:[O]}", "items", pod));
-    return r;
-}
-
-/* What has been sent by now. Return: 0 and a string to free(), -ENOMEM. */
-static int read_uids(char **uidsp)
-{
-    struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
-    size_t length = 0;
-    ssize_t n = 1;
-
-    *uidsp = NULL;
-    do {
-        char *uids = realloc(*uidsp, length + PIPE_BUF + 1);
-        if (!uids)
-            return -ENOMEM;
-        *uidsp = uids;
-        n = poll(&input, 1, 0) > 0 ? read(STDIN_FILENO, uids + length, PIPE_BUF) : 0;
-        length += n > 0 ? (size_t)n : 0;
-        uids[length] = '\0';
-    } while (n > 0);
-    return 0;
-}
-
-static int print_pods(json_t *list)
-{
-    CLEANUP(freep) char *uids = NULL;
-    int r = read_uids(&uids);
-
-    char *rest = uids;
-    for (char *uid; r == 0 && (uid = strsep(&rest, "\n"));)
-        r = print_pod(list, uid);
-    return r;
-}
-
-static void print_answer(const struct body *body)
-{
-    json_error_t at;
-    /* A pod's annotation may well have a NUL in it. */
-    json_t *list = json_loadb(body->bytes ? body->bytes : "", body->length, JSON_ALLOW_NUL, &at);
-    int r = list ? print_pods(list) : -EINVAL;
-
-    if (r == -EINVAL)
-        print_error("the answer is not a list of pods");
-    else if (r < 0)
-        print_error(strerror(-r));
-    else
-        print_line(json_pack("{s:b}", "done", true));
 }
 
 int main(int argc, char **argv)
 {
-    struct body body = {0};
+    struct answer answer = {0};
 
     if (argc != 6) {
         fprintf(stderr, "usage: kubelet-pods URL CA CERTIFICATE KEY TOKENFILE <UIDS\n");
@@ -283,15 +208,16 @@ int main(int argc, char **argv)
     }
     capng_clear(CAPNG_SELECT_CAPS);
     if (capng_apply(CAPNG_SELECT_CAPS) != 0) {
-        print_error("kubelet-pods cannot drop its capabilities");
+        asked_print_error("kubelet-pods cannot drop its capabilities");
         return EXIT_FAILURE;
     }
     /* Without gantryd nobody would end it. */
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     const struct source source = {argv[1], argv[2], argv[3], argv[4], argv[5]};
-    if (get(&source, &body))
-        print_answer(&body);
-    /* At once: thirty libraries would tidy up, and a list of 5,000 pods be taken apart. */
-    fflush(stdout);
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK && (answer.curl = curl_easy_init()))
+        get(&answer, &source);
+    else
+        asked_print_error("libcurl does not start");
+    /* At once: thirty libraries would tidy up. */
     _exit(EXIT_SUCCESS);
 }

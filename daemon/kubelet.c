@@ -15,14 +15,14 @@
 #include <string.h>
 
 #include "daemon/metrics.h"
+#include "lib/podlist.h"
 
 /* So long a failure is the answer to who comes next, for a kubelet that hangs must not slow each
  * launch. */
 #define FAILURE_HOLDS (1 * USEC_SEC)
 
-/* The pods that are asked for at one time: each may have a MiB or so, the API server has no more.
- */
-#define ANSWER_MAX ((size_t)64 << 20)
+/* The longest line has one pod in it. The buffer that it comes in doubles. */
+#define LINE_MAX_BYTES (3 * PODLIST_POD_MAX)
 
 /* One who waits. */
 struct waiter {
@@ -269,7 +269,7 @@ static void make_room(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
 
     *buffer = uv_buf_init(NULL, 0); /* read_output() gets UV_ENOBUFS for that */
     if (fetch->size < fetch->length + suggested) {
-        char *bytes = size <= ANSWER_MAX ? realloc(fetch->bytes, size) : NULL;
+        char *bytes = size <= LINE_MAX_BYTES ? realloc(fetch->bytes, size) : NULL;
         if (!bytes)
             return;
         fetch->bytes = bytes;
