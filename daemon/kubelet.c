@@ -167,6 +167,15 @@ static void hand_out(struct kubelet *kubelet, const json_t *list)
         answer_waiter(kubelet, waiter, result, spec, error_message(&error));
 }
 
+/* What is told of a pod is not to be read. */
+static void hand_out_fault(struct kubelet *kubelet, const char *uid, const char *reason)
+{
+    struct waiter *waiter;
+
+    while ((waiter = find_waiter(kubelet, uid)))
+        answer_waiter(kubelet, waiter, KUBELET_E_UNREADABLE, NULL, reason);
+}
+
 /* The end of a fetch. */
 
 static void fetch_closed(uv_handle_t *handle)
@@ -240,9 +249,13 @@ static void take_line(struct fetch *fetch, const char *line, size_t length)
 {
     json_t *json = json_loadb(line, length, JSON_ALLOW_NUL, NULL);
     const char *error = json_string_value(json_object_get(json, "error"));
+    const char *unreadable = json_string_value(json_object_get(json, "unreadable"));
+    const char *reason = json_string_value(json_object_get(json, "reason"));
 
     if (error)
         end(fetch, error);
+    else if (unreadable)
+        hand_out_fault(fetch->kubelet, unreadable, reason);
     else if (json_is_true(json_object_get(json, "done")))
         end(fetch, NULL);
     else

@@ -22,14 +22,15 @@ struct metrics;
 enum {
     KUBELET_E_UNANSWERED = 1, /* it cannot be asked */
     KUBELET_E_TOO_LARGE,      /* the pod is larger than gantry takes: PODSPEC_E_TOO_LARGE */
+    KUBELET_E_UNREADABLE,     /* what it tells of the pod cannot be read; it may be anything */
 };
 
 /* Counts the fetches in `metrics`. Return: NULL without memory. */
 struct kubelet *kubelet_new(uv_loop_t *loop, struct events *events, struct metrics *metrics);
 
-/* Called once, from the loop, perhaps before kubelet_ask() has returned, with 0 and `spec`, which
- * is borrowed, NULL if the kubelet does not know the pod; or with one of the above, and `reason`
- * says why. */
+/* Called once, from the loop, perhaps before kubelet_ask() has returned: with 0 and `spec`, which
+ * is borrowed, and NULL if the kubelet does not know the pod; or with one of the above, of which
+ * `reason` says why. */
 typedef void kubelet_answer_fn(void *userdata, int result, struct podspec *spec,
                                const char *reason);
 

@@ -87,6 +87,7 @@ struct launch {
     struct pod *pod;      /* a reference; NULL for a pod without Kubernetes annotations */
     struct podspec *spec; /* a reference; NULL: the kubelet has not told */
     char *unknown;        /* why it has not, though it was to be asked; or NULL */
+    bool is_unreadable;   /* it has, but what cannot be read: `unknown` says why */
     bool is_too_large; /* the kubelet has told of more than lib/bounds.h takes: `error` says it */
 
     /* What the rooms leave. */

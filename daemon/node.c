@@ -268,6 +268,7 @@ static void consulted(void *userdata, int result, struct podspec *spec, const ch
     if (spec)
         launch->spec = podspec_ref(spec);
     launch->is_too_large = result == KUBELET_E_TOO_LARGE;
+    launch->is_unreadable = result == KUBELET_E_UNREADABLE;
     if (launch->is_too_large)
         error_set(&launch->error, 0, "%s", reason);
     if (spec || launch->is_too_large)

@@ -5,7 +5,8 @@
  * kubelet has. It is asked when a pod is prepared: run-prepared must not be delayed (contract,
  * section 4), and what was prepared must not be stopped by a kubelet that is just restarting.
  *
- * Without the spec those rooms do nothing. Whoever cannot have that says Required=yes.
+ * Without the spec those rooms do nothing. Whoever cannot have that says Required=yes. A spec that
+ * is there and cannot be read is no reason to do nothing: who writes a pod could bring that about.
  */
 
 #include "daemon/amend/rooms.h"
@@ -17,6 +18,9 @@ int amend_kubelet(struct launch *launch)
         return LAUNCH_E_CONSULT;
     if (!launch->unknown)
         return 0;
+    if (launch->is_unreadable)
+        return error_set(&launch->error, LAUNCH_E_REFUSED,
+                         "what the kubelet tells of the pod cannot be read: %s", launch->unknown);
     if (launch->config->kubelet.required)
         return error_set(&launch->error, LAUNCH_E_REFUSED,
                          "the kubelet has to be asked (Required=yes): %s", launch->unknown);

@@ -59,12 +59,25 @@ static void or_refused_if_it_is_required(void **state)
     assert_int_equal(launch->notes.n, 0);
 }
 
+static void what_cannot_be_read_is_refused_in_any_case(void **state)
+{
+    CLEANUP(config_unrefp) struct config *config = make_config("");
+    CLEANUP(launch_freep) struct launch *launch = launch_after(config, "it has too many bytes");
+
+    (void)state;
+    launch->is_unreadable = true;
+    assert_int_equal(amend_kubelet(launch), LAUNCH_E_REFUSED);
+    assert_string_equal(error_message(&launch->error),
+                        "what the kubelet tells of the pod cannot be read: it has too many bytes");
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_kubelet_is_asked_once),
         cmocka_unit_test(what_is_not_known_is_noted),
         cmocka_unit_test(or_refused_if_it_is_required),
+        cmocka_unit_test(what_cannot_be_read_is_refused_in_any_case),
     };
 
     return cmocka_run_group_tests_name("amend-kubelet", tests, NULL, NULL);
