@@ -10,6 +10,7 @@
 #include <uv.h>
 
 #include "daemon/api.h"
+#include "daemon/listen.h"
 #include "daemon/node.h"
 #include "daemon/server.h"
 
@@ -190,7 +191,7 @@ static int open_socket(struct daemon *daemon, const struct config *config)
 
     if (n == 0) {
         /* Who it is that calls is looked at before anything is read. */
-        int fd = server_bind(config->daemon.socket, config->daemon.n_users > 0 ? 0666 : 0600);
+        int fd = listen_bind(config->daemon.socket, config->daemon.n_users > 0 ? 0666 : 0600);
         daemon->bound = fd >= 0 ? strdup(config->daemon.socket) : NULL;
         return fd;
     }

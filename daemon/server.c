@@ -2,12 +2,9 @@
 #include "daemon/server.h"
 
 #include <errno.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 
 /* One buffer serves all connections: what is read goes to its own at once. */
 #define READ_BYTES 65536
@@ -598,39 +595,4 @@ struct server *server_free(struct server *server)
 {
     free(server);
     return NULL;
-}
-
-/* Return: true if somebody accepts connections there. */
-static bool is_served(const struct sockaddr_un *address)
-{
-    CLEANUP(fd_closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-    return fd >= 0 && (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 ||
-                       errno == EAGAIN);
-}
-
-int server_bind(const char *path, mode_t mode)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    char folder[sizeof(address.sun_path)];
-
-    if (strlen(path) >= sizeof(address.sun_path))
-        return -ENAMETOOLONG;
-    strcpy(address.sun_path, path);
-
-    CLEANUP(fd_closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return -errno;
-    if (is_served(&address))
-        return -EADDRINUSE;
-    if (mkdir(dirname(strcpy(folder, path)), 0755) < 0 && errno != EEXIST)
-        return -errno;
-    if (unlink(path) < 0 && errno != ENOENT)
-        return -errno;
-    /* Nobody can connect before it listens, so the mode is set in time. */
-    if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 || chmod(path, mode) < 0)
-        return -errno;
-    int bound = fd;
-    fd = -1;
-    return bound;
 }

@@ -50,10 +50,6 @@ void server_close(struct server *server);
 /* Return: NULL. */
 struct server *server_free(struct server *server);
 
-/* Binds a socket of that mode, in the place of one that nobody serves any more; its folder is made
- * if it is missing. Return: an fd, not yet listening; -EADDRINUSE if somebody serves it; -errno. */
-int server_bind(const char *path, mode_t mode);
-
 /* The last reply, and the end of the call: the references to `parameters` are consumed, and may be
  * NULL for an empty object. What a client does not see any more is dropped. */
 void call_reply(struct call *call, json_t *parameters);
