@@ -207,13 +207,19 @@ static int read_answer(struct answer *answer, const struct varlink_reply *reply,
 }
 
 /* Why a connection could not be used, in words. */
-static int unreachable(struct error *error, const struct config *config, int r)
+static int unreachable(struct error *error, const struct config *config, size_t length, int r)
 {
     char timeout[USEC_GO_MAX];
 
+    usec_format_go(timeout, config->launch.request_timeout);
+    /* It had to wait for its turn, for it is long. */
+    if (r == -ETIMEDOUT && length > VARLINK_LONG)
+        return error_set(error, ASK_E_LATE,
+                         "gantryd did not answer within %s, and a launch of %zu bytes is not let "
+                         "through without",
+                         timeout, length);
     if (r == -ETIMEDOUT)
-        return error_set(error, ASK_E_UNREACHABLE, "gantryd did not answer within %s",
-                         usec_format_go(timeout, config->launch.request_timeout));
+        return error_set(error, ASK_E_UNREACHABLE, "gantryd did not answer within %s", timeout);
     return error_set(error, ASK_E_UNREACHABLE, "%s: %s", config->daemon.socket, strerror(-r));
 }
 
@@ -236,7 +242,7 @@ static int ask_once(const struct config *config, const char *message, size_t len
         return ASK_AGAIN;
     if (r == CONNECTION_E_INVALID)
         return error_wrap(error, ASK_E_UNREACHABLE, "gantryd answered nonsense");
-    return r < 0 ? unreachable(error, config, r) : read_answer(answer, &reply, error);
+    return r < 0 ? unreachable(error, config, length, r) : read_answer(answer, &reply, error);
 }
 
 int ask(const struct config *config, const struct question *question, struct answer *answer,
@@ -255,5 +261,5 @@ int ask(const struct config *config, const struct question *question, struct ans
         nanosleep(&pause, NULL);
         r = ask_once(config, message, length, deadline, answer, error);
     }
-    return r == ASK_AGAIN ? unreachable(error, config, -ETIMEDOUT) : r;
+    return r == ASK_AGAIN ? unreachable(error, config, length, -ETIMEDOUT) : r;
 }

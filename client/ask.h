@@ -15,8 +15,10 @@ enum {
     /* gantryd cannot be reached, does not answer in time, cannot do it or answers nonsense; the
      * error says which. */
     ASK_E_UNREACHABLE,
-    /* It is longer than a call may be, and nobody was asked; the error says how long. */
+    /* Two ways round gantryd, if it went on: it is longer than a call may be, and nobody was asked;
+     * or longer than VARLINK_LONG, and nobody answered in time. The error says how long it is. */
     ASK_E_TOO_LONG,
+    ASK_E_LATE,
 };
 
 struct question {
@@ -39,7 +41,7 @@ struct answer {
 
 /* Asks, and asks again if gantryd is restarted meanwhile, until config->launch.request_timeout is
  * over. Return: 0 (go on, as the answer says), ASK_E_REFUSED, ASK_E_UNREACHABLE,
- * ASK_E_TOO_LONG. answer_deinit() is due. */
+ * ASK_E_TOO_LONG, ASK_E_LATE. answer_deinit() is due. */
 int ask(const struct config *config, const struct question *question, struct answer *answer,
         struct error *error);
 

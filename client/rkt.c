@@ -212,6 +212,15 @@ static int refuse(const char *command, const struct manifest_file *file, const c
     return die(reason);
 }
 
+/* gantryd did not answer, and for what is so long that is no reason to go on. */
+static int refuse_late(const struct config *config, const char *command,
+                       const struct manifest_file *file, const char *reason)
+{
+    unreachable_add(config->daemon.socket);
+    report_unasked(MESSAGE_UNREACHABLE, command, reason, "refused", file);
+    return die(reason);
+}
+
 /* gantryd cannot be asked. */
 static int go_unasked(const struct config *config, int argc, char **argv, const char *command,
                       const struct manifest_file *file, const char *reason)
@@ -247,6 +256,8 @@ static int launch(const struct config *config, int argc, char **argv, const stru
         return answer.status;
     case ASK_E_TOO_LONG:
         return refuse(rktcmd_verb_name(cmd->verb), &file, error_message(&error));
+    case ASK_E_LATE:
+        return refuse_late(config, rktcmd_verb_name(cmd->verb), &file, error_message(&error));
     default:
         return go_unasked(config, argc, argv, rktcmd_verb_name(cmd->verb), &file,
                           error_message(&error));

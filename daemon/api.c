@@ -76,6 +76,7 @@ static void method_launch(struct api *api, struct call *call, json_t *parameters
         return;
     }
     launch->userdata = call;
+    launch->is_long = call_is_long(call);
     launch->pid = call_peer(call).pid;
     launch->pidfd = call_open_peer(call);
     node_launch(api->node, launch, answer_launch);

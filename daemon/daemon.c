@@ -254,6 +254,8 @@ int daemon_run(const struct daemon_options *options, struct config *config)
     setenv("UV_THREADPOOL_SIZE", POOL_THREADS, 0);
     /* An arena for each of those threads would be most of our memory. */
     mallopt(M_ARENA_MAX, 1);
+    /* What a long message is read into is given back when it is freed. */
+    mallopt(M_MMAP_THRESHOLD, VARLINK_LONG);
     int r = uv_loop_init(&daemon.loop);
     if (r < 0) {
         fprintf(stderr, "gantryd: %s\n", uv_strerror(r));

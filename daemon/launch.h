@@ -70,6 +70,7 @@ struct launch {
     json_t *caller;        /* a reference; the variables of the drop-in's that were sent, or NULL */
     pid_t pid;             /* of the drop-in, which becomes rkt */
     int pidfd;             /* -1: it could not be had */
+    bool is_long;          /* its manifest is not to be looked through on the loop */
     const char *run_dir;   /* where gantryd keeps what lives until the boot; absolute, borrowed */
 
     /* What was read of it. Owned; the config is a reference. */

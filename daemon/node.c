@@ -7,6 +7,7 @@
 #include <systemd/sd-login.h>
 
 #include "daemon/bus.h"
+#include "daemon/decoding.h"
 #include "daemon/exits.h"
 #include "daemon/gpus.h"
 #include "daemon/kubelet.h"
@@ -17,6 +18,7 @@
 #include "daemon/rktdir.h"
 #include "daemon/scores.h"
 #include "daemon/state.h"
+#include "lib/varlink.h"
 
 /* The way of a launch: arrive - (identify) - enter - walk - (start) - leave. */
 
@@ -166,6 +168,8 @@ static void leave(void *userdata)
         remember(launch);
         pods_settle(node, pod, NULL, NULL);
     }
+    if (launch->is_long && launch->manifest)
+        decoding_discard(node->loop, manifest_json(launch->manifest));
     launch_free(launch);
     node->n_launches--;
     node_status_changed(node);
@@ -317,6 +321,7 @@ static void read_stored_manifest(struct launch *launch, const char *uuid)
 
     if (rktdir_read_manifest(launch->data_dir, uuid, &text, &length) != 0)
         return;
+    launch->is_long = length > VARLINK_LONG;
     int r = manifest_parse(&manifest, text, length, &error);
     launch_set_manifest(launch, r, manifest, &error);
 }

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "daemon/decoding.h"
+
 /* One buffer serves all connections: what is read goes to its own at once. */
 #define READ_BYTES 65536
 
@@ -14,6 +16,10 @@
 
 /* How many calls one connection has answered before another one's turn comes. */
 #define CALLS_A_TURN 16
+
+/* Calls that are long to read, of which others' manifests are most, wait for each other: they cost
+ * a tenth of a second and a hundred MiB each. */
+#define LONG_CALLS_MAX 4
 
 /* What a stream's client may leave unread. */
 #define UNREAD_MAX_BYTES ((size_t)1 << 20)
@@ -28,6 +34,7 @@ struct server {
     bool draining;
     struct connection *first, *last; /* the one that was heard of longest ago is first */
     size_t n_connections;
+    unsigned n_long_calls; /* that are read or under way */
     char read_buffer[READ_BYTES];
 };
 
@@ -54,6 +61,9 @@ struct connection {
     struct varlink_buffer in;
     struct call call;
     bool in_call;
+    bool is_long;              /* its call is one of the server's n_long_calls */
+    bool is_waiting;           /* its next one has to wait for them */
+    struct decoding *decoding; /* reads it; or NULL */
     bool taking; /* take_calls() is at work: an answer given within it does not call it again */
     bool was_answered;
 };
@@ -107,13 +117,20 @@ static void handle_closed(uv_handle_t *handle)
     free_if_over(connection);
 }
 
+static void end_long_call(struct server *server);
+
 static void end_call(struct call *call)
 {
+    struct connection *connection = call->connection;
+
     json_decref(call->message);
     call->message = NULL;
     call->gone = NULL;
     call->next = NULL;
-    call->connection->in_call = false;
+    connection->in_call = false;
+    if (connection->is_long)
+        end_long_call(connection->server);
+    connection->is_long = false;
 }
 
 static void close_connection(struct connection *connection)
@@ -125,6 +142,8 @@ static void close_connection(struct connection *connection)
     connection->server->n_connections--;
     uv_close((uv_handle_t *)&connection->pipe, handle_closed);
     uv_close((uv_handle_t *)&connection->timer, handle_closed);
+    if (connection->decoding)
+        connection->decoding->owner = NULL;
     if (connection->in_call && connection->call.gone) {
         connection->call.gone(connection->call.userdata);
         end_call(&connection->call);
@@ -364,6 +383,11 @@ static int socket_of(const struct connection *connection)
     return fd;
 }
 
+bool call_is_long(const struct call *call)
+{
+    return call->connection->is_long;
+}
+
 int call_open_peer(const struct call *call)
 {
     return process_peer_pidfd(socket_of(call->connection), call->connection->peer.pid);
@@ -391,7 +415,7 @@ static void begin_call(struct connection *connection, json_t *message)
 
     *call = (struct call){.connection = connection, .message = message};
     if (varlink_call_read(&call->read, message, &error) != 0) {
-        json_decref(message);
+        end_call(call);
         bad_message(connection, error_message(&error));
         return;
     }
@@ -403,15 +427,74 @@ static void begin_call(struct connection *connection, json_t *message)
 static bool may_take(const struct connection *connection)
 {
     return !connection->closing && !connection->in_call && !connection->last_reply_sent &&
-           !is_writing(connection) && !connection->server->draining;
+           !connection->decoding && !is_writing(connection) && !connection->server->draining;
 }
 
-/* Return: true if there was one. */
+/* Long calls. Reading one would hold up all others, so it is done on the thread pool. */
+
+static void decoded(struct decoding *decoding)
+{
+    struct connection *connection = decoding->owner;
+    struct server *server = decoding->userdata;
+    bool is_wanted = connection && !server->draining;
+
+    if (connection)
+        connection->decoding = NULL;
+    if (is_wanted && decoding->result == 0) {
+        json_t *message = decoding->message;
+        decoding->message = NULL;
+        connection->is_long = true;
+        begin_call(connection, message);
+        return;
+    }
+    if (is_wanted)
+        bad_message(connection, error_message(&decoding->error));
+    end_long_call(server);
+}
+
+static void begin_decoding(struct connection *connection)
+{
+    struct server *server = connection->server;
+
+    connection->decoding =
+        decoding_begin(server->loop, &connection->in, decoded, connection, server);
+    if (connection->decoding)
+        server->n_long_calls++;
+    else
+        close_connection(connection);
+}
+
+/* Its client has done its part, and waits for us. */
+static void take_long_call(struct connection *connection)
+{
+    uv_timer_stop(&connection->timer);
+    connection->is_waiting = connection->server->n_long_calls >= LONG_CALLS_MAX;
+    if (!connection->is_waiting)
+        begin_decoding(connection);
+}
+
+/* It is the next one's turn: of those that wait, the one that was heard of first. */
+static void end_long_call(struct server *server)
+{
+    struct connection *connection = server->first;
+
+    server->n_long_calls--;
+    while (connection && !connection->is_waiting)
+        connection = connection->next;
+    if (connection && may_take(connection))
+        take_long_call(connection);
+}
+
+/* Return: true if there was one that is answered, or will be. */
 static bool take_call(struct connection *connection)
 {
     CLEANUP(error_deinit) struct error error = ERROR_NULL;
     json_t *message = NULL;
 
+    if (varlink_buffer_has_long(&connection->in)) {
+        take_long_call(connection);
+        return false;
+    }
     int r = varlink_buffer_take(&connection->in, &message, &error);
     if (r == VARLINK_E_INCOMPLETE)
         return false;
@@ -493,7 +576,8 @@ static bool make_place(struct server *server)
     if (server->n_connections <= server->limits->n_connections_max)
         return true;
     for (struct connection *connection = server->first; connection; connection = connection->next) {
-        if (connection->in_call || connection == server->last)
+        if (connection->in_call || connection->decoding || connection->is_waiting ||
+            connection == server->last)
             continue;
         cut_off(connection, "there were too many connections, and it was silent the longest");
         return true;

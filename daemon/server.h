@@ -6,7 +6,8 @@
  *
  * A peer's uid is looked at before a byte of it is read. Each connection may take its time only up
  * to a limit for a whole call, may send no more than one message's worth, and has one call answered
- * at a time; a stream that its client does not read is cut. When there are too many connections,
+ * at a time; long calls are read on the thread pool, and few at a time; a stream that its client
+ * does not read is cut. When there are too many connections,
  * the one that has been silent the longest makes place. So nobody who is slow, silent or mad keeps
  * another one waiting.
  */
@@ -74,6 +75,9 @@ void call_on_gone(struct call *call, void (*gone)(void *userdata), void *userdat
 bool call_takes_more(const struct call *call);
 
 struct peer call_peer(const struct call *call);
+
+/* Return: true if it was longer than VARLINK_LONG: what is made of it is not for the loop. */
+bool call_is_long(const struct call *call);
 
 /* Return: a pidfd of the peer, to close, or -errno. */
 int call_open_peer(const struct call *call);

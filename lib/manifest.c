@@ -28,6 +28,11 @@ struct manifest *manifest_free(struct manifest *manifest)
     return NULL;
 }
 
+json_t *manifest_json(const struct manifest *manifest)
+{
+    return json_incref(manifest->root);
+}
+
 static int index_volumes(struct manifest *manifest);
 static int count_uses(struct manifest *manifest);
 

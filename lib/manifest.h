@@ -34,6 +34,9 @@ int manifest_from_json(struct manifest **manifestp, json_t *root, struct error *
 /* Return: NULL. */
 struct manifest *manifest_free(struct manifest *manifest);
 
+/* Return: a new reference to all that it is made of, for who is to free it later. */
+json_t *manifest_json(const struct manifest *manifest);
+
 static inline void manifest_freep(struct manifest **manifestp)
 {
     manifest_free(*manifestp);

@@ -48,7 +48,7 @@ static void buffer_drop(struct varlink_buffer *buffer, size_t length)
         memmove(buffer->bytes, buffer->bytes + length, buffer->length);
 }
 
-static int decode(const char *bytes, size_t length, json_t **messagep, struct error *error)
+int varlink_decode(const char *bytes, size_t length, json_t **messagep, struct error *error)
 {
     json_error_t at;
     json_t *message = json_loadb(bytes, length, JSON_ALLOW_NUL, &at);
@@ -65,7 +65,9 @@ static int decode(const char *bytes, size_t length, json_t **messagep, struct er
     return 0;
 }
 
-int varlink_buffer_take(struct varlink_buffer *buffer, json_t **messagep, struct error *error)
+/* Looks for the first message. Return: 0 and its length without the NUL, VARLINK_E_INCOMPLETE,
+ * VARLINK_E_TOO_LONG. */
+static int find_first(struct varlink_buffer *buffer, size_t *lengthp)
 {
     const char *end = NULL;
 
@@ -75,13 +77,42 @@ int varlink_buffer_take(struct varlink_buffer *buffer, json_t **messagep, struct
         buffer->scanned = buffer->length;
         return buffer->length >= max_of(buffer) ? VARLINK_E_TOO_LONG : VARLINK_E_INCOMPLETE;
     }
+    *lengthp = (size_t)(end - buffer->bytes);
+    /* It may be looked for again. */
+    buffer->scanned = *lengthp;
+    return *lengthp >= max_of(buffer) ? VARLINK_E_TOO_LONG : 0;
+}
 
-    size_t length = (size_t)(end - buffer->bytes);
-    if (length >= max_of(buffer))
-        return VARLINK_E_TOO_LONG;
-    int r = decode(buffer->bytes, length, messagep, error);
+int varlink_buffer_take(struct varlink_buffer *buffer, json_t **messagep, struct error *error)
+{
+    size_t length;
+
+    int r = find_first(buffer, &length);
+    if (r != 0)
+        return r;
+    r = varlink_decode(buffer->bytes, length, messagep, error);
     buffer_drop(buffer, length + 1);
     return r;
+}
+
+bool varlink_buffer_has_long(struct varlink_buffer *buffer)
+{
+    size_t length;
+
+    return find_first(buffer, &length) == 0 && length > VARLINK_LONG;
+}
+
+int varlink_buffer_take_bytes(struct varlink_buffer *buffer, char **bytesp, size_t *lengthp)
+{
+    int r = find_first(buffer, lengthp);
+    if (r != 0)
+        return r;
+    *bytesp = malloc(*lengthp + 1);
+    if (!*bytesp)
+        return -ENOMEM;
+    memcpy(*bytesp, buffer->bytes, *lengthp + 1);
+    buffer_drop(buffer, *lengthp + 1);
+    return 0;
 }
 
 char *varlink_encode(const json_t *message, size_t *lengthp)

@@ -23,6 +23,9 @@
 #define VARLINK_REPLY_MAX ((size_t)16 << 20)
 #define VARLINK_MANIFEST_MAX ((VARLINK_REPLY_MAX - VARLINK_CALL_MAX) / 2)
 
+/* A message above that takes long to read: not to be done where others wait. */
+#define VARLINK_LONG ((size_t)256 << 10)
+
 enum {
     VARLINK_E_INCOMPLETE = 1, /* no whole message is there yet */
     VARLINK_E_TOO_LONG,       /* a message is longer than the buffer's bound */
@@ -47,6 +50,16 @@ int varlink_buffer_add(struct varlink_buffer *buffer, const char *bytes, size_t 
  * Return: 0 and a new reference, VARLINK_E_INCOMPLETE, VARLINK_E_TOO_LONG, VARLINK_E_INVALID,
  * -ENOMEM. */
 int varlink_buffer_take(struct varlink_buffer *buffer, json_t **messagep, struct error *error);
+
+/* Return: true if the first message is there as a whole, and longer than VARLINK_LONG. */
+bool varlink_buffer_has_long(struct varlink_buffer *buffer);
+
+/* Takes the first message out as it is, for varlink_decode(). Return: 0 and its bytes, to be freed,
+ * and their count without the NUL; VARLINK_E_INCOMPLETE, VARLINK_E_TOO_LONG, -ENOMEM. */
+int varlink_buffer_take_bytes(struct varlink_buffer *buffer, char **bytesp, size_t *lengthp);
+
+/* Return: 0 and a new reference, VARLINK_E_INVALID, -ENOMEM. */
+int varlink_decode(const char *bytes, size_t length, json_t **messagep, struct error *error);
 
 /* A message as it goes over the wire. Return: its bytes, to be freed, and their count with the NUL;
  * NULL without memory. */

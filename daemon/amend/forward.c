@@ -18,6 +18,8 @@ int amend_forward(struct launch *launch)
 {
     if (!launch->manifest || !manifest_is_edited(launch->manifest))
         return 0;
+    if (launch->is_long && !launch->may_wait)
+        return LAUNCH_E_WAIT;
     launch->amended = manifest_to_text(launch->manifest);
     if (!launch->amended)
         return -ENOMEM;

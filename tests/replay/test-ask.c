@@ -436,6 +436,39 @@ static void what_is_too_long_to_ask_about_is_refused(void **state)
     }
 }
 
+/* It waits for its turn, of which its length is the reason: so that is no way round gantryd. */
+static void a_long_launch_without_an_answer_is_refused(void **state)
+{
+    struct script silent = {.n_replies = 2, .replies = {NULL, NULL}};
+
+    (void)state;
+    node_configure("[Launch]\nRequestTimeout=200ms\n");
+    write_padded(VARLINK_LONG / 2);
+    script_begin(&silent);
+    goes_on_unasked("gantryd did not answer within 200ms");
+    script_end(&silent);
+
+    silent = (struct script){.n_replies = 1, .replies = {NULL}};
+    write_padded(VARLINK_LONG + 1);
+    script_begin(&silent);
+    CLEANUP(result_deinit)
+    struct result result = run(node_built("rkt"), "prepare", "--pod-manifest", MANIFEST, NULL);
+    CLEANUP(json_decrefp) json_t *calls = recorded_calls();
+    script_end(&silent);
+    assert_non_null(strstr(result.err, "gantry: gantryd did not answer within 200ms, and a launch "
+                                       "of 262"));
+    assert_non_null(strstr(result.err, " bytes is not let through without\n"));
+    assert_int_equal(result.status, 254);
+    assert_int_equal(json_array_size(calls), 0);
+    const json_t *entry = journal_wait("MESSAGE_ID", unreachable_id(), NULL);
+    assert_string_equal(field(entry, "GANTRY_POD_NAME"), "web");
+    assert_non_null(strstr(field(entry, "MESSAGE"), " without; refused"));
+    journal_forget();
+
+    /* but one that nobody is there for goes on */
+    goes_on_unasked(NODE_SOCKET ": No such file or directory");
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, script_setup, node_teardown)
@@ -452,6 +485,7 @@ int main(void)
         TEST(goes_on_after_nonsense),
         TEST(goes_on_when_the_question_cannot_be_put),
         TEST(what_is_too_long_to_ask_about_is_refused),
+        TEST(a_long_launch_without_an_answer_is_refused),
     };
 
     node_enter();

@@ -117,6 +117,50 @@ static void a_call_may_have_four_mebibytes(void **state)
     close(fd);
 }
 
+/* A long call is read elsewhere: what it is, and what comes behind it, is answered as ever. */
+static void long_calls_are_answered_in_order(void **state)
+{
+    static char text[VARLINK_LONG + 64];
+    static const char call[] = "{\"method\":\"io.gantry.Node.List\"",
+                      info[] = "{\"method\":\"org.varlink.service.GetInfo\"}";
+    int fd = client_connect();
+
+    (void)state;
+    memset(text, ' ', sizeof(text));
+    memcpy(text, call, strlen(call));
+    text[sizeof(text) - 2] = '}';
+    text[sizeof(text) - 1] = '\0';
+    for (size_t i = 0; i < 8; i++) {
+        client_send(fd, text);
+        client_send(fd, info);
+    }
+    for (size_t i = 0; i < 8; i++) {
+        CLEANUP(json_decrefp) json_t *list = client_receive(fd);
+        CLEANUP(json_decrefp) json_t *reply = client_receive(fd);
+        assert_true(json_is_array(json_object_get(json_object_get(list, "parameters"), "pods")));
+        assert_string_equal(client_field(reply, "parameters", "product"), "gantryd");
+    }
+    close(fd);
+
+    /* one that is none, and those whose clients do not wait */
+    text[0] = 'x';
+    fd = client_connect();
+    client_expect_error(fd, text, "io.gantry.Node.BadMessage", "reason",
+                        "byte 1: '[' or '{' expected near 'x'");
+    assert_null(client_receive(fd));
+    close(fd);
+    for (size_t i = 0; i < 16; i++) {
+        text[0] = i % 2 ? '{' : 'x';
+        fd = client_connect();
+        client_send(fd, text);
+        close(fd);
+    }
+    fd = client_connect();
+    client_send(fd, info);
+    json_decref(client_receive(fd));
+    close(fd);
+}
+
 static void silent_and_slow_clients_delay_nobody_and_are_cut_off(void **state)
 {
     int silent[64];
@@ -245,6 +289,7 @@ int main(void)
         TEST(strangers_are_turned_away_unread),
         TEST(garbage_is_answered_and_the_connection_closed),
         TEST(a_call_may_have_four_mebibytes),
+        TEST(long_calls_are_answered_in_order),
         TEST(silent_and_slow_clients_delay_nobody_and_are_cut_off),
         TEST(a_client_that_has_its_answer_may_go_without_a_word),
         TEST(too_many_connections_cost_the_most_silent_one),
