@@ -15,10 +15,12 @@
 
 /* Enough for a burst, and a bound on memory when nobody reads. */
 #define QUEUE_MAX 4096
+#define QUEUE_MAX_BYTES ((size_t)16 << 20)
 #define DRAIN_SECONDS 1
 
 struct entry {
     struct entry *next;
+    size_t size;
     size_t n_fields;
     struct iovec fields[]; /* their bytes stand behind the array */
 };
@@ -30,6 +32,7 @@ struct journal {
     pthread_cond_t changed;
     struct entry *first, **endp;
     size_t n_entries;
+    size_t n_bytes; /* of these */
     size_t n_lost;
     bool stopping, stopped, abandoned;
     bool to_journald;
@@ -43,6 +46,27 @@ static bool stderr_is_journald(void)
 
     return stream && sscanf(stream, "%llu:%llu", &dev, &ino) == 2 &&
            fstat(STDERR_FILENO, &st) == 0 && st.st_dev == dev && st.st_ino == ino;
+}
+
+static struct entry *entry_new(char *const *fields, size_t n_fields)
+{
+    size_t size = sizeof(struct entry) + n_fields * sizeof(struct iovec), at = size;
+
+    for (size_t i = 0; i < n_fields; i++)
+        size += strlen(fields[i]);
+    struct entry *entry = malloc(size);
+    if (!entry)
+        return NULL;
+    entry->next = NULL;
+    entry->size = size;
+    entry->n_fields = n_fields;
+    for (size_t i = 0; i < n_fields; i++) {
+        size_t length = strlen(fields[i]);
+        entry->fields[i] = (struct iovec){.iov_base = (char *)entry + at, .iov_len = length};
+        memcpy((char *)entry + at, fields[i], length);
+        at += length;
+    }
+    return entry;
 }
 
 static void write_line(const struct entry *entry)
@@ -66,14 +90,18 @@ static void write_entry(const struct journal *journal, const struct entry *entry
         write_line(entry);
 }
 
-static void write_lost(struct journal *journal, size_t n_lost)
+/* Not by way of the queue, which may be full again. */
+static void write_lost(const struct journal *journal, size_t n_lost)
 {
     char text[128];
     char *fields[] = {text, "PRIORITY=4"};
 
     snprintf(text, sizeof(text), "MESSAGE=%zu entries were lost: the journal did not take them",
              n_lost);
-    journal_write(journal, fields, N_ELEMENTS(fields));
+    struct entry *entry = entry_new(fields, N_ELEMENTS(fields));
+    if (entry)
+        write_entry(journal, entry);
+    free(entry);
 }
 
 static void destroy(struct journal *journal)
@@ -98,6 +126,7 @@ static struct entry *next_entry(struct journal *journal)
         if (!journal->first)
             journal->endp = &journal->first;
         journal->n_entries--;
+        journal->n_bytes -= entry->size;
     }
     return entry;
 }
@@ -180,35 +209,17 @@ struct journal *journal_free(struct journal *journal)
     return NULL;
 }
 
-static struct entry *entry_new(char *const *fields, size_t n_fields)
-{
-    size_t size = sizeof(struct entry) + n_fields * sizeof(struct iovec), at = size;
-
-    for (size_t i = 0; i < n_fields; i++)
-        size += strlen(fields[i]);
-    struct entry *entry = malloc(size);
-    if (!entry)
-        return NULL;
-    entry->next = NULL;
-    entry->n_fields = n_fields;
-    for (size_t i = 0; i < n_fields; i++) {
-        size_t length = strlen(fields[i]);
-        entry->fields[i] = (struct iovec){.iov_base = (char *)entry + at, .iov_len = length};
-        memcpy((char *)entry + at, fields[i], length);
-        at += length;
-    }
-    return entry;
-}
-
 void journal_write(struct journal *journal, char *const *fields, size_t n_fields)
 {
     struct entry *entry = entry_new(fields, n_fields);
 
     pthread_mutex_lock(&journal->mutex);
-    if (entry && journal->n_entries < QUEUE_MAX) {
+    if (entry && journal->n_entries < QUEUE_MAX &&
+        journal->n_bytes + entry->size <= QUEUE_MAX_BYTES) {
         *journal->endp = entry;
         journal->endp = &entry->next;
         journal->n_entries++;
+        journal->n_bytes += entry->size;
         entry = NULL;
         pthread_cond_signal(&journal->changed);
     } else {
