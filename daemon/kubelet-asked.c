@@ -11,6 +11,7 @@
 
 #include "lib/def.h"
 #include "lib/podspec.h"
+#include "lib/podstrip.h"
 #include "lib/text.h"
 
 /* Words of why an entry cannot be read, some of which may be from it. */
@@ -145,6 +146,19 @@ static int keep_fault(const struct asked *asked, const char *text, size_t length
     return 0;
 }
 
+/* `entry` is all that the list has. */
+static void print_pod(json_t *list, json_t *entry, const char *uid)
+{
+    CLEANUP(error_deinit) struct error error = ERROR_NULL;
+
+    if (podspec_check_size(entry, &error) == 0) {
+        podstrip(entry);
+        print_line(json_incref(list));
+    } else {
+        print_line(json_pack("{s:s, s:s}", "tooLarge", uid, "reason", error_message(&error)));
+    }
+}
+
 /* Consumes the reference. */
 static int print_if_asked(const struct asked *asked, json_t *entry)
 {
@@ -159,7 +173,7 @@ static int print_if_asked(const struct asked *asked, json_t *entry)
         r = podspec_entry(&found, list, pod->uid);
         pod->is_told = found;
         if (found)
-            print_line(json_incref(list));
+            print_pod(list, found, pod->uid);
     }
     return r;
 }

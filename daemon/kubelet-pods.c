@@ -7,8 +7,9 @@
  *
  * Standard input has the UIDs of the pods that are asked for, a line each; more may be sent as long
  * as the answer comes in. Standard output gets a line of JSON for each of them that the kubelet
- * knows, a v1.PodList of this one pod, or {"unreadable": UID, "reason": "why"}; and at the end
- * {"done": true}, or instead {"error": "why the kubelet could not be asked"}.
+ * knows: a v1.PodList of this one pod with what gantryd reads of it, or {"tooLarge": UID, "reason":
+ * "why"}, or {"unreadable": UID, "reason": "why"}; and at the end {"done": true}, or instead
+ * {"error": "why the kubelet could not be asked"}.
  *
  * It is a program of its own, run by gantryd for each fetch (daemon/kubelet.c), because libcurl
  * with the thirty libraries below it would cost gantryd 5 MiB for good, more than all the rest of

@@ -167,13 +167,13 @@ static void hand_out(struct kubelet *kubelet, const json_t *list)
         answer_waiter(kubelet, waiter, result, spec, error_message(&error));
 }
 
-/* What is told of a pod is not to be read. */
-static void hand_out_fault(struct kubelet *kubelet, const char *uid, const char *reason)
+/* What is told of a pod cannot be read, or need not be. */
+static void hand_out_fault(struct kubelet *kubelet, const char *uid, int result, const char *reason)
 {
     struct waiter *waiter;
 
     while ((waiter = find_waiter(kubelet, uid)))
-        answer_waiter(kubelet, waiter, KUBELET_E_UNREADABLE, NULL, reason);
+        answer_waiter(kubelet, waiter, result, NULL, reason);
 }
 
 /* The end of a fetch. */
@@ -250,12 +250,15 @@ static void take_line(struct fetch *fetch, const char *line, size_t length)
     json_t *json = json_loadb(line, length, JSON_ALLOW_NUL, NULL);
     const char *error = json_string_value(json_object_get(json, "error"));
     const char *unreadable = json_string_value(json_object_get(json, "unreadable"));
+    const char *too_large = json_string_value(json_object_get(json, "tooLarge"));
     const char *reason = json_string_value(json_object_get(json, "reason"));
 
     if (error)
         end(fetch, error);
     else if (unreadable)
-        hand_out_fault(fetch->kubelet, unreadable, reason);
+        hand_out_fault(fetch->kubelet, unreadable, KUBELET_E_UNREADABLE, reason);
+    else if (too_large)
+        hand_out_fault(fetch->kubelet, too_large, KUBELET_E_TOO_LARGE, reason);
     else if (json_is_true(json_object_get(json, "done")))
         end(fetch, NULL);
     else

@@ -4,7 +4,7 @@
 /*
  * The pod as Kubernetes means it: what the kubelet's /pods says of it, and the pod manifest does
  * not. The only file that knows the names of Kubernetes' API members, in their places of kubelet
- * 1.3 to 1.9, but for lib/podlist.h, which takes the list apart.
+ * 1.3 to 1.9, but for lib/podlist.h, which takes the list apart, and lib/podstrip.h.
  *
  * It is read for what gantry needs and kept small, for one is kept for each pod of the node.
  * Nothing else is judged: what is missing or of another type than the API says is treated as

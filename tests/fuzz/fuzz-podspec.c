@@ -11,6 +11,7 @@
 
 #include "lib/def.h"
 #include "lib/podspec.h"
+#include "lib/podstrip.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -28,12 +29,37 @@ static void look_at(const struct podspec *spec, const struct podspec_container *
     }
 }
 
+/* Without what podstrip() takes away the same is read. */
+static void read_stripped(const json_t *list, const struct podspec *spec)
+{
+    CLEANUP(podspec_unrefp) struct podspec *again = NULL;
+    json_t *pod;
+
+    if (!spec || podspec_entry(&pod, list, "1") != 0)
+        return;
+    podstrip(pod);
+    assert(podspec_find(&again, list, "1", NULL) == 0 && again);
+    assert(again->n_containers == spec->n_containers);
+    assert(again->n_init_containers == spec->n_init_containers);
+    assert(again->n_volumes == spec->n_volumes && again->n_annotations == spec->n_annotations);
+    assert(podspec_qos(again) == podspec_qos(spec));
+    for (size_t i = 0; i < spec->n_volumes; i++)
+        assert(again->volumes[i].type == spec->volumes[i].type);
+    for (size_t i = 0; i < spec->n_containers; i++) {
+        const struct podspec_container *a = &again->containers[i], *b = &spec->containers[i];
+        assert(strcmp(a->name, b->name) == 0 && a->n_mounts == b->n_mounts);
+        assert(a->privileged == b->privileged && a->sets_gpus == b->sets_gpus &&
+               a->has_env_from == b->has_env_from);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     CLEANUP(podspec_unrefp) struct podspec *spec = NULL;
     json_t *list = json_loadb((const char *)data, size, JSON_ALLOW_NUL, NULL);
 
     int r = podspec_find(&spec, list, "1", NULL);
+    read_stripped(list, spec);
     json_decref(list);
     assert(r == 0 || ((r == -EINVAL || r == PODSPEC_E_TOO_LARGE) && !spec));
     if (!spec)
