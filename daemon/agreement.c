@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "daemon/ownpods.h"
+#include "daemon/own/pods.h"
 #include "daemon/process.h"
 #include "daemon/rktdir.h"
 #include "lib/adopt.h"

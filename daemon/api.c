@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "daemon/api-json.h"
-#include "daemon/api-own.h"
 #include "daemon/checks.h"
+#include "daemon/own/api.h"
 #include "interface.h"
 
 #define PODS_A_REPLY 100

@@ -12,7 +12,7 @@
 #include "daemon/gpus.h"
 #include "daemon/kubelet.h"
 #include "daemon/mounts.h"
-#include "daemon/ownpods.h"
+#include "daemon/own/pods.h"
 #include "daemon/process.h"
 #include "daemon/removals.h"
 #include "daemon/rktdir.h"

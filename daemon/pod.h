@@ -108,7 +108,7 @@ struct pod {
     unsigned n_refs;
     unsigned n_launches;      /* under way */
     bool registered;          /* in the register */
-    bool is_own;              /* of gantry's own, daemon/ownpod.h: not forgotten by itself */
+    bool is_own;              /* of gantry's own, daemon/own/pod.h: not forgotten by itself */
     bool is_stopped;          /* and nobody wants it to run */
     bool forgotten;           /* dropped from it: its state is to go as well */
     bool counted_held;        /* among struct pods' n_held */

@@ -7,7 +7,7 @@
 #include <uv.h>
 
 #include "daemon/node.h"
-#include "daemon/ownpods.h"
+#include "daemon/own/pods.h"
 #include "daemon/state.h"
 
 static int compare(const void *a, const void *b)

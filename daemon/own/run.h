@@ -15,7 +15,7 @@
  * its end left is known (daemon/exits.h).
  */
 
-#include "daemon/ownpod.h"
+#include "daemon/own/pod.h"
 
 /* Takes up a pod that was read from its file. */
 void ownrun_attach(struct ownpod *ownpod);

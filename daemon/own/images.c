@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "daemon/ownrun-steps.h"
-#include "daemon/ownunits.h"
+#include "daemon/own/steps.h"
+#include "daemon/own/units.h"
 
 static void fail_image(struct ownpod *ownpod, const struct oneshot_result *result)
 {

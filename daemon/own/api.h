@@ -7,7 +7,7 @@
  */
 
 #include "daemon/node.h"
-#include "daemon/ownpod.h"
+#include "daemon/own/pod.h"
 #include "daemon/server.h"
 
 void api_own_run(struct node *node, struct call *call, const json_t *parameters);

@@ -90,7 +90,7 @@ struct ownpod {
     usec_t retry_at;
     uv_timer_t *timer;
     struct ownpod_waiter *waiters;
-    struct ownpod_save *save; /* daemon/ownpods.c: while it is being written */
+    struct ownpod_save *save; /* daemon/own/pods.c: while it is being written */
 };
 
 /* Makes a UID, a random UUID. Return: 0 or -errno. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/ownpod.h"
+#include "daemon/own/pod.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -5,9 +5,9 @@
 
 #include "daemon/bus.h"
 #include "daemon/node.h"
-#include "daemon/ownpods.h"
-#include "daemon/ownrun-steps.h"
-#include "daemon/ownunits.h"
+#include "daemon/own/pods.h"
+#include "daemon/own/steps.h"
+#include "daemon/own/units.h"
 #include "daemon/rktdir.h"
 
 /* systemd could not be asked: it is asked again after that long. */

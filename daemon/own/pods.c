@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/ownpods.h"
+#include "daemon/own/pods.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -11,8 +11,8 @@
 
 #include "daemon/bus-units.h"
 #include "daemon/node.h"
-#include "daemon/ownrun.h"
-#include "daemon/ownunits.h"
+#include "daemon/own/run.h"
+#include "daemon/own/units.h"
 #include "daemon/state.h"
 
 struct ownpods {

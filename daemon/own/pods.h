@@ -5,7 +5,7 @@
  * The register of the pods of gantry's own, by name, and their files.
  */
 
-#include "daemon/ownpod.h"
+#include "daemon/own/pod.h"
 #include "lib/error.h"
 
 struct ownpods;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/api-own.h"
+#include "daemon/own/api.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "daemon/api-json.h"
-#include "daemon/ownpods.h"
-#include "daemon/ownrun.h"
+#include "daemon/own/pods.h"
+#include "daemon/own/run.h"
 #include "lib/kubepod.h"
 
 /* A call that waits. */

@@ -3,8 +3,8 @@
 #include <stdio.h>
 
 #include "daemon/node.h"
-#include "daemon/ownrun-steps.h"
-#include "daemon/ownunits.h"
+#include "daemon/own/steps.h"
+#include "daemon/own/units.h"
 
 void ownrun_tell_step(struct ownpod *ownpod, const char *format, ...)
 {

@@ -10,9 +10,9 @@
 #include <string.h>
 
 #include "daemon/node.h"
-#include "daemon/ownpods.h"
-#include "daemon/ownrun-steps.h"
-#include "daemon/ownunits.h"
+#include "daemon/own/pods.h"
+#include "daemon/own/steps.h"
+#include "daemon/own/units.h"
 #include "daemon/rktdir.h"
 
 /* The run before the one that runs is kept, so that one can look at what it left. */

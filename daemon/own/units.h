@@ -6,8 +6,8 @@
  * oneshot.
  */
 
-#include "daemon/oneshot.h"
-#include "daemon/ownpod.h"
+#include "daemon/own/oneshot.h"
+#include "daemon/own/pod.h"
 #include "lib/kubepod.h"
 
 /* Where the folders of emptyDirs are, one below that for each pod. */

@@ -2,13 +2,13 @@
 #pragma once
 
 /*
- * What the files of daemon/ownrun.h share: each has some of the steps of a pod of gantry's own.
+ * What the files of daemon/own/run.h share: each has some of the steps of a pod of gantry's own.
  */
 
 #include <stdbool.h>
 
-#include "daemon/ownpod.h"
-#include "daemon/ownrun.h"
+#include "daemon/own/pod.h"
+#include "daemon/own/run.h"
 #include "lib/def.h"
 #include "lib/message.h"
 
@@ -21,17 +21,17 @@ void ownrun_save(struct ownpod *ownpod);
 /* The start has not come about: `what` and the words say why. It is the end of the step. */
 void ownrun_fail(struct ownpod *ownpod, const char *what, const char *words);
 
-/* daemon/ownrun-images.c: sees to the images of a Kubernetes Pod, then goes on to ownrun_prepare().
+/* daemon/own/images.c: sees to the images of a Kubernetes Pod, then goes on to ownrun_prepare().
  */
 void ownrun_see_to_images(struct ownpod *ownpod);
 void ownrun_prepare(struct ownpod *ownpod);
 
-/* daemon/ownrun-remove.c: what the runs have left, and the pod with it. */
+/* daemon/own/remove.c: what the runs have left, and the pod with it. */
 void ownrun_remove_all(struct ownpod *ownpod);
 /* Old runs of a pod that runs; once for each start. Nothing is done if there are none. */
 void ownrun_remove_old(struct ownpod *ownpod);
 
-/* daemon/ownrun-tell.c: whoever waits is told of a step; those with that wish that it is over; the
+/* daemon/own/tell.c: whoever waits is told of a step; those with that wish that it is over; the
  * journal. */
 void ownrun_tell_step(struct ownpod *ownpod, const char *format, ...) PRINTF(2, 3);
 void ownrun_tell_done(struct ownpod *ownpod, enum ownpod_wish wish, const char *failure);

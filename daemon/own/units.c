@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/ownunits.h"
+#include "daemon/own/units.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "daemon/bus-units.h"
 #include "daemon/node.h"
-#include "daemon/ownpods.h"
+#include "daemon/own/pods.h"
 
 /* A place for a program's arguments, one after the other. What there is no memory for leaves it
  * incomplete, and then it is not run. */

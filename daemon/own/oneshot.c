@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/oneshot.h"
+#include "daemon/own/oneshot.h"
 
 #include <errno.h>
 #include <fcntl.h>
