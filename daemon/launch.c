@@ -83,6 +83,7 @@ int launch_set_manifest(struct launch *launch, int result, struct manifest *mani
         return result;
     launch->manifest = manifest;
     launch->is_kubernetes = manifest_identity(manifest, &launch->identity);
+    launch->is_own = launch->is_kubernetes && manifest_is_own(manifest);
     return launch->is_kubernetes ? manifest_hashes(manifest, &launch->hashes) : 0;
 }
 
@@ -160,6 +161,11 @@ void launch_unset_environment(struct launch *launch, const char *name)
     /* The last place is the end's. */
     if (n < N_ELEMENTS(launch->unset) - 1)
         launch->unset[n] = name;
+}
+
+bool launch_means_kubernetes(const struct launch *launch)
+{
+    return launch->is_kubernetes && (!launch->is_own || launch->spec);
 }
 
 const char *launch_subject(const struct launch *launch, char *buffer, size_t size)

@@ -83,6 +83,7 @@ struct launch {
     uint64_t start_ticks;      /* of the process, with the unit */
     struct manifest *manifest; /* NULL: none, or not to be understood */
     bool is_kubernetes;        /* identity is set, and so is hashes */
+    bool is_own;               /* it is one of gantry's own: gantryctl run has started it */
     struct pod_identity identity;
     char *hashes;
     struct pod *pod;      /* a reference; NULL for a pod without Kubernetes annotations */
@@ -159,6 +160,10 @@ const char *launch_get_environment(const struct launch *launch, const char *name
 
 /* For rooms: keeps a variable from rkt; `name` must live for ever. */
 void launch_unset_environment(struct launch *launch, const char *name);
+
+/* For rooms: whether the manifest means what the kubelet means by it: it is the kubelet's, or was
+ * made from a Kubernetes Pod. One of appc's that gantryctl run was given means what rkt reads. */
+bool launch_means_kubernetes(const struct launch *launch);
 
 /* Whom the launch is for, in words: "pod default/web". Borrowed from `buffer`. */
 const char *launch_subject(const struct launch *launch, char *buffer, size_t size);

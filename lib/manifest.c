@@ -125,6 +125,11 @@ static bool is_marked(const struct manifest *manifest, const char *name)
     return value && strcmp(value, "true") == 0;
 }
 
+bool manifest_is_own(const struct manifest *manifest)
+{
+    return is_marked(manifest, ADOPT_ANNOTATION);
+}
+
 bool manifest_identity(const struct manifest *manifest, struct pod_identity *identity)
 {
     identity->uid = manifest_annotation(manifest, "io.kubernetes.pod.uid");
@@ -132,7 +137,7 @@ bool manifest_identity(const struct manifest *manifest, struct pod_identity *ide
     identity->namespace = manifest_annotation(manifest, "io.kubernetes.pod.namespace");
 
     return (is_marked(manifest, "rkt.kubernetes.io/managed-by-kubelet") ||
-            is_marked(manifest, ADOPT_ANNOTATION)) &&
+            manifest_is_own(manifest)) &&
            identity->name && identity->namespace && identity->uid &&
            pod_uid_is_valid(identity->uid);
 }

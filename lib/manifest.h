@@ -61,6 +61,9 @@ bool pod_uid_is_valid(const char *uid);
  * .name and .namespace are there, and the UID is valid. */
 bool manifest_identity(const struct manifest *manifest, struct pod_identity *identity);
 
+/* Return: true for a pod of gantry's own: the annotation gantry.io/pod is true. */
+bool manifest_is_own(const struct manifest *manifest);
+
 /* Return: the value of a pod annotation, borrowed; NULL if there is none. */
 const char *manifest_annotation(const struct manifest *manifest, const char *name);
 

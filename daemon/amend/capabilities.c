@@ -16,7 +16,7 @@
  *
  * That is written as one retain-set. rkt takes no empty one, so an app without any capability has
  * the default set removed instead, which leaves none. An app that is understood by rkt as it is
- * meant stays as it is, and so do pods that are not the kubelet's: theirs mean what rkt reads.
+ * meant stays as it is, and so do pods that are not Kubernetes': theirs mean what rkt reads.
  */
 
 #include <cap-ng.h>
@@ -266,7 +266,7 @@ int amend_capabilities(struct launch *launch)
 {
     int r = 0;
 
-    if (!launch->is_kubernetes)
+    if (!launch_means_kubernetes(launch))
         return 0;
     for (size_t i = 0; r == 0 && i < manifest_n_apps(launch->manifest); i++)
         r = amend(launch, i);

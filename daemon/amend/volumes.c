@@ -157,7 +157,7 @@ int amend_volumes(struct launch *launch)
 {
     CLEANUP(volume_roots_deinit) struct volume_roots roots = {0};
 
-    if (!launch->manifest || !launch->is_kubernetes)
+    if (!launch->manifest || !launch_means_kubernetes(launch))
         return 0;
     if (!launch->may_wait && is_large(launch))
         return LAUNCH_E_WAIT;

@@ -170,6 +170,45 @@ static void a_pod_runs_stops_and_runs_again(void **state)
     ctl("stop", "web", 4, "no pod has the name");
 }
 
+/* As rkt has stored it, less the annotations that say who the pod is; to free(). */
+static char *stored_manifest(const char *name)
+{
+    const json_t *newest = json_array_get(json_object_get(explain(name), "rktPods"), 0);
+    CLEANUP(result_deinit)
+    struct result result = run(node_built("contrib/rkt-standin/rkt-standin"), GLOBAL_OPTIONS,
+                               "cat-manifest", field(newest, "uuid"), NULL);
+    CLEANUP(json_decrefp) json_t *manifest = json_loads(result.out, 0, NULL);
+
+    assert_non_null(manifest);
+    json_object_del(manifest, "annotations");
+    json_object_del(json_array_get(json_object_get(manifest, "apps"), 0), "annotations");
+    return json_dumps(manifest, JSON_SORT_KEYS);
+}
+
+static void an_appc_manifest_goes_to_rkt_as_it_is(void **state)
+{
+    static const char secret[] = "/var/lib/kubelet/pods/x/volumes/kubernetes.io~secret/s";
+    CLEANUP(json_decrefp) json_t *manifest = read_json(write_manifest("as-is", "exec sleep 1000"));
+    json_t *app = json_object_get(json_array_get(json_object_get(manifest, "apps"), 0), "app");
+
+    (void)state;
+    make_folders(secret);
+    json_object_set_new(app, "isolators",
+                        json_pack("[{s:s, s:{s:[s]}}]", "name", "os/linux/capabilities-retain-set",
+                                  "value", "set", "CAP_NET_ADMIN"));
+    json_object_set_new(app, "mountPoints", json_pack("[{s:s, s:s}]", "name", "s", "path", "/s"));
+    json_object_set_new(manifest, "volumes",
+                        json_pack("[{s:s, s:s, s:s, s:b}]", "name", "s", "kind", "host", "source",
+                                  secret, "readOnly", 0));
+    assert_int_equal(json_dump_file(manifest, "/run/node/as-is.json", 0), 0);
+    CLEANUP(freep) char *given = json_dumps(manifest, JSON_SORT_KEYS);
+    ctl("run", "/run/node/as-is.json", 0, "started");
+    wait_for(is_in_state("as-is", "running", false));
+    CLEANUP(freep) char *stored = stored_manifest("as-is");
+    assert_string_equal(stored, given);
+    ctl("rm", "as-is", 0, "removing");
+}
+
 static void a_pod_that_fails_is_restarted(void **state)
 {
     (void)state;
@@ -347,6 +386,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     static const struct CMUnitTest tests[] = {
         TEST(a_pod_runs_stops_and_runs_again),
+        TEST(an_appc_manifest_goes_to_rkt_as_it_is),
         TEST(a_pod_that_fails_is_restarted),
         TEST(the_policy_says_what_is_restarted),
         TEST(what_cannot_be_started_is_told_and_forgotten),

@@ -199,6 +199,23 @@ static void other_pods_mean_what_rkt_reads(void **state)
     assert_false(manifest_is_edited(bad->manifest));
 }
 
+/* gantryctl run takes appc's manifests, which go to rkt as they are, and Kubernetes Pods. */
+static void an_own_pod_means_what_its_manifest_was_made_from(void **state)
+{
+    CLEANUP(config_unrefp) struct config *config = make_config("");
+    CLEANUP(launch_freep) struct launch *appc = launch_with(config, "1", "CAP_NET_ADMIN", NULL);
+    CLEANUP(launch_freep) struct launch *kubernetes = launch_with(config, "1", "NET_ADMIN", "ALL");
+    struct podspec spec = {.n_refs = 2};
+
+    (void)state;
+    appc->is_own = kubernetes->is_own = true;
+    kubernetes->spec = &spec;
+    assert_int_equal(amend_capabilities(appc), 0);
+    assert_false(manifest_is_edited(appc->manifest));
+    assert_int_equal(amend_capabilities(kubernetes), 0);
+    has_set(kubernetes, MANIFEST_RETAIN_SET, "CAP_NET_ADMIN");
+}
+
 static void unknown_names_are_named(void **state)
 {
     static const struct {
@@ -285,6 +302,7 @@ int main(void)
         cmocka_unit_test(all_less_one_is_all_less_one),
         cmocka_unit_test(what_rkt_understands_is_left_alone),
         cmocka_unit_test(other_pods_mean_what_rkt_reads),
+        cmocka_unit_test(an_own_pod_means_what_its_manifest_was_made_from),
         cmocka_unit_test(unknown_names_are_named),
         cmocka_unit_test(of_many_unknown_names_some_are_named),
         cmocka_unit_test(a_list_has_an_end),
