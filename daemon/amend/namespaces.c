@@ -116,9 +116,12 @@ static const char *why_not_fly(const struct launch *launch)
     return NULL;
 }
 
-/* Unsupported= decides what becomes of a pod that cannot have what it asks for. */
+/* Unsupported= decides what becomes of a pod that cannot have what it asks for. gantryctl run
+ * promises that a pod is what it says, and somebody waits who can be told. */
 static int not_to_be_had(struct launch *launch, const char *what, const char *reason)
 {
+    if (launch->is_own)
+        return error_set(&launch->error, LAUNCH_E_REFUSED, "%s cannot be had: %s", what, reason);
     if (launch->config->namespaces.refuse_unsupported)
         return error_set(&launch->error, LAUNCH_E_REFUSED,
                          "%s cannot be had: %s (Unsupported=refuse)", what, reason);

@@ -257,6 +257,13 @@ static void what_cannot_be_started_is_told_and_forgotten(void **state)
         "\"a\",\"image\":\"/none.aci\",\"command\":[\"x\"]}]}}");
     ctl("run", "/run/node/pod.json", 1, "image /none.aci: ");
     wait_for(!explain("pod"));
+    write_text("/run/node/pod.json",
+               "{\"kind\":\"Pod\",\"metadata\":{\"name\":\"pod\"},\"spec\":{\"hostPID\":true,"
+               "\"containers\":[{\"name\":\"a\",\"image\":\"/run/node/busybox.aci\","
+               "\"command\":[\"/bin/sleep\",\"1000\"]}]}}");
+    ctl("run", "/run/node/pod.json", 1,
+        "prepare: launch of pod default/pod: hostPID cannot be had: stage1-fly has no network");
+    wait_for(!explain("pod"));
     write_text(
         "/run/node/pod.json",
         "{\"kind\":\"Pod\",\"metadata\":{\"name\":\"pod\"},\"spec\":{\"containers\":[{\"name\":"

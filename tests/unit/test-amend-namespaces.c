@@ -17,6 +17,7 @@ struct row {
     unsigned n_apps;   /* 0: one */
     const char *rkt;   /* what says whether the image is there; NULL: yes */
     bool is_plain;     /* the manifest does not let the app retain all capabilities */
+    bool is_own;       /* the pod is one of gantry's own */
     const char *config;
     /* expected */
     bool runs_under_fly;
@@ -110,6 +111,7 @@ static void enter(const struct row *row)
         set_spec(launch, row->spec);
     if (!row->is_plain)
         set_capabilities(launch);
+    launch->is_own = row->is_own;
     free(config->rkt.path);
     config->rkt.path = strdup(row->rkt ? row->rkt : "/bin/true");
     if (row->runs_under_fly || row->waits)
@@ -195,6 +197,14 @@ static void prepare_chooses_the_stage1(void **state)
          .config = "[Namespaces]\nUnsupported=refuse\n",
          .words = "hostPID cannot be had: stage1-fly is no isolation, and the container is not "
                   "privileged (HostPIDUnprivileged=no) (Unsupported=refuse)",
+         .is_refused = true},
+        {.spec = HOST_PID PRIVILEGED "}",
+         .is_own = true,
+         .runs_under_fly = true,
+         .words = fly_note},
+        {.spec = "{\"hostPID\":true," PRIVILEGED "}",
+         .is_own = true,
+         .words = "hostPID cannot be had: " WITHOUT_NETWORK,
          .is_refused = true},
         {.spec = "{\"hostIPC\":true," PLAIN "}",
          .words = "hostIPC: shares the host's IPC namespace"},
