@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "lib/kubepod.h"
+#include "lib/path.h"
 #include "lib/podspec.h"
 
 /* Faults are told up to here; a pod with more is no pod. */
@@ -242,6 +243,36 @@ static void check_members(json_t *faults, const struct place *in, json_t *object
     }
 }
 
+/* Kubernetes takes a quantity as a number, too, and writes it as a string from there on. */
+
+static const char *const resource_names[] = {"cpu", "memory"};
+static const char *const resource_kinds[] = {"requests", "limits"};
+
+static void tidy_amounts(json_t *object)
+{
+    for (size_t i = 0; i < N_ELEMENTS(resource_names); i++) {
+        const json_t *value = json_object_get(object, resource_names[i]);
+        CLEANUP(freep)
+        char *number = json_is_number(value)
+                           ? json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(15))
+                           : NULL;
+        if (number)
+            json_object_set_new(object, resource_names[i], json_string(number));
+    }
+}
+
+static void tidy_quantities(const json_t *pod)
+{
+    const json_t *entry;
+    size_t i;
+
+    json_array_foreach(json_object_get(json_object_get(pod, "spec"), "containers"), i, entry)
+    {
+        for (size_t k = 0; k < N_ELEMENTS(resource_kinds); k++)
+            tidy_amounts(json_object_get(json_object_get(entry, "resources"), resource_kinds[k]));
+    }
+}
+
 /* The values: only looked at when all of them are of their types. */
 
 static const char *text(const json_t *object, const char *name)
@@ -318,6 +349,42 @@ static void check_path(json_t *faults, const struct place *in, const json_t *obj
         fault(faults, &place, "not an absolute path");
 }
 
+/* Return: false if there is none, or it is at fault. */
+static bool check_quantity(json_t *faults, const struct place *in, const json_t *object,
+                           const char *name, int64_t *quantityp)
+{
+    struct place place = {in, name, 0};
+    const char *value = text(object, name);
+    int64_t scale = strcmp(name, "cpu") == 0 ? 1000 : 1;
+
+    if (!json_object_get(object, name))
+        return false;
+    if (!podspec_quantity(value, scale, quantityp))
+        fault(faults, &place, "\"%s\" is not a quantity", value);
+    else if (value[0] == '-')
+        fault(faults, &place, "less than nothing");
+    else
+        return true;
+    return false;
+}
+
+static void check_resources(json_t *faults, const struct place *in, const json_t *object)
+{
+    struct place place = {in, "resources", 0}, requests = {&place, "requests", 0},
+                 limits = {&place, "limits", 0};
+
+    for (size_t i = 0; i < N_ELEMENTS(resource_names); i++) {
+        const char *name = resource_names[i];
+        int64_t request, limit;
+        bool has_request =
+            check_quantity(faults, &requests, json_object_get(object, "requests"), name, &request);
+        bool has_limit =
+            check_quantity(faults, &limits, json_object_get(object, "limits"), name, &limit);
+        if (has_request && has_limit && request > limit)
+            fault(faults, &(struct place){&requests, name, 0}, "more than its limit");
+    }
+}
+
 static bool has_volume(const json_t *volumes, const char *name)
 {
     for (size_t i = 0; i < json_array_size(volumes); i++) {
@@ -339,6 +406,13 @@ static void check_mounts(json_t *faults, const struct place *in, const json_t *l
             fault(faults, &(struct place){&entry, "name", 0}, "there is no volume \"%s\"",
                   text(object, "name"));
         check_path(faults, &entry, object, "mountPath");
+        for (size_t k = 0; k < i; k++) {
+            if (path_equals(text(object, "mountPath"),
+                            text(json_array_get(list, k), "mountPath"))) {
+                fault(faults, &(struct place){&entry, "mountPath", 0}, "another one is there");
+                break;
+            }
+        }
     }
 }
 
@@ -382,6 +456,7 @@ static void check_container(json_t *faults, const struct place *in, const json_t
     check_env(faults, in, json_object_get(object, "env"));
     check_mounts(faults, in, json_object_get(object, "volumeMounts"), volumes);
     check_ports(faults, in, json_object_get(object, "ports"));
+    check_resources(faults, in, json_object_get(object, "resources"));
     struct place place = {in, "securityContext", 0};
     check_number(faults, &place, json_object_get(object, "securityContext"), "runAsUser",
                  INT32_MAX);
@@ -435,13 +510,14 @@ bool kubepod_is_pod(const json_t *json)
     return strcmp(text(json, "kind"), "Pod") == 0;
 }
 
-int kubepod_check(const json_t *pod, json_t **faultsp)
+int kubepod_check(json_t *pod, json_t **faultsp)
 {
     json_t *faults = json_array();
 
     if (!faults)
         return -ENOMEM;
-    check_members(faults, NULL, (json_t *)pod, top);
+    tidy_quantities(pod);
+    check_members(faults, NULL, pod, top);
     if (json_array_size(faults) == 0)
         check_values(faults, pod);
     if (json_array_size(faults) > 0) {

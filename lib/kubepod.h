@@ -26,9 +26,10 @@ bool kubepod_is_pod(const json_t *json);
 /* Whether a name is a DNS label: 1 to 63 lower-case letters, digits and '-', not at its ends. */
 bool kubepod_is_label(const char *name);
 
-/* Return: 0; KUBEPOD_E_FAULTS and a new reference to a list of strings, each "PATH: what is wrong"
+/* A quantity that is written as a number becomes the string that it stands for.
+ * Return: 0; KUBEPOD_E_FAULTS and a new reference to a list of strings, each "PATH: what is wrong"
  * as in "spec.containers[0].livenessProbe: rkt cannot honour it"; -ENOMEM. */
-int kubepod_check(const json_t *pod, json_t **faultsp);
+int kubepod_check(json_t *pod, json_t **faultsp);
 
 /* What follows takes a pod that passed kubepod_check(). Strings are borrowed. */
 

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "lib/adopt.h"
 #include "lib/bounds.h"
 #include "lib/kubepod.h"
 #include "lib/manifest.h"
@@ -149,6 +150,24 @@ static void holds_values_to_what_they_may_be(void **state)
          "spec.containers[0].securityContext.runAsUser: out of range"},
         {"", "\"imagePullPolicy\":\"Seldom\"",
          "spec.containers[0].imagePullPolicy: there is no \"Seldom\""},
+        {"", "\"resources\":{\"limits\":{\"memory\":\"lots\"}}",
+         "spec.containers[0].resources.limits.memory: \"lots\" is not a quantity"},
+        {"", "\"resources\":{\"requests\":{\"cpu\":\"\"}}",
+         "spec.containers[0].resources.requests.cpu: \"\" is not a quantity"},
+        {"", "\"resources\":{\"limits\":{\"cpu\":\"-1\"}}",
+         "spec.containers[0].resources.limits.cpu: less than nothing"},
+        {"", "\"resources\":{\"limits\":{\"cpu\":-0.5}}",
+         "spec.containers[0].resources.limits.cpu: less than nothing"},
+        {"", "\"resources\":{\"limits\":{\"cpu\":true}}",
+         "spec.containers[0].resources.limits.cpu: not a string"},
+        {"", "\"resources\":{\"requests\":{\"memory\":\"65Mi\"},\"limits\":{\"memory\":\"64Mi\"}}",
+         "spec.containers[0].resources.requests.memory: more than its limit"},
+        {"", "\"resources\":{\"requests\":{\"cpu\":\"501m\"},\"limits\":{\"cpu\":\"0.5\"}}",
+         "spec.containers[0].resources.requests.cpu: more than its limit"},
+        {"\"volumes\":[{\"name\":\"a\",\"emptyDir\":{}}]",
+         "\"volumeMounts\":[{\"name\":\"a\",\"mountPath\":\"/a\"},"
+         "{\"name\":\"a\",\"mountPath\":\"/b\"},{\"name\":\"a\",\"mountPath\":\"/a/\"}]",
+         "spec.containers[0].volumeMounts[2].mountPath: another one is there"},
     };
 
     (void)state;
@@ -175,6 +194,25 @@ static void is_no_larger_than_the_rooms_take(void **state)
         json_array_get(json_object_get(json_object_get(pod, "spec"), "containers"), 0),
         "volumeMounts", mounts);
     expect_fault(pod, "spec: container \"front\" has 513 volumeMounts; gantry takes 512");
+}
+
+static void takes_numbers_for_quantities(void **state)
+{
+    json_auto_t *pod = make_pod(
+        "", "\"resources\":{\"limits\":{\"cpu\":1,\"memory\":1e6},\"requests\":{\"cpu\":0.1}}");
+    json_auto_t *images = parse("{\"busybox\":{\"id\":\"sha512-1\",\"manifest\":{\"app\":"
+                                "{\"exec\":[\"/bin/sh\"]}}}}");
+    json_t *faults = NULL, *made = NULL;
+
+    (void)state;
+    assert_int_equal(kubepod_check(pod, &faults), 0);
+    assert_int_equal(kubepod_to_manifest(&made, pod, images, DIR, NULL), 0);
+    struct adopt_limits limits = adopt_limits(made);
+    assert_int_equal(limits.cpu, 1000);
+    assert_int_equal(limits.memory, 1000000);
+    CLEANUP(freep) char *text = json_dumps(made, 0);
+    assert_non_null(strstr(text, "\"request\": \"0.1\", \"limit\": \"1\""));
+    json_decref(made);
 }
 
 static void knows_labels(void **state)
@@ -430,6 +468,7 @@ int main(void)
         cmocka_unit_test(holds_members_to_their_types),
         cmocka_unit_test(holds_values_to_what_they_may_be),
         cmocka_unit_test(is_no_larger_than_the_rooms_take),
+        cmocka_unit_test(takes_numbers_for_quantities),
         cmocka_unit_test(knows_labels),
         cmocka_unit_test(has_kubernetes_defaults),
         cmocka_unit_test(pulls_by_tag),
