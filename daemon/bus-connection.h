@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The connection to D-Bus, for the files that speak over it: bus.c, which makes it, and
- * bus-units.c.
+ * The connection to D-Bus, for the files that speak over it: bus.c, which makes it, bus-units.c and
+ * bus-transient.c.
  */
 
 #include <dbus/dbus.h>
@@ -30,8 +30,9 @@ struct bus {
     bool has_subscribed; /* on this connection */
     struct errand *errands;
     char *systemd; /* its name on the bus, once it has answered */
-    bus_watch_fn *watch;
-    void *watch_userdata;
+    struct bus_watch *watches;
+    bus_changed_fn *changed;
+    void *changed_userdata;
 };
 
 /* Return: true if there is a connection, perhaps one that is not through with its handshake. */
@@ -47,5 +48,12 @@ void bus_report(struct bus *bus, const char *reason);
 DBusMessage *bus_new_call(const char *method);
 void bus_message_unrefp(DBusMessage **messagep);
 
+/* Return: a call of that method with the name of a unit and a job's mode, to unref; NULL without
+ * memory. */
+DBusMessage *bus_new_unit_call(const char *method, const char *name, const char *mode);
+/* StartTransientUnit(). */
+DBusMessage *bus_new_transient(const struct transient *unit);
+
 /* The connection is gone: ends the errands that are under way. */
 void bus_units_lost(struct bus *bus);
+void bus_units_free(struct bus *bus);

@@ -10,23 +10,36 @@
 
 #include <errno.h>
 #include <string.h>
+#include <systemd/sd-bus.h>
 
 #include "daemon/bus-connection.h"
 
-/* A unit of the same name that is about to end: asked again after this long, so often. */
-#define AGAIN_MSEC 100
-#define TRIES_MAX 300
+/* A unit of the same name that is about to end: asked again after this long, then after ever
+ * longer, up to a second. */
+#define AGAIN_MSEC 50
+#define AGAIN_MAX_MSEC 1000
+
+/* How long it may take to end; a oneshot as long as it may run. */
+#define PREDECESSOR_USEC (30 * USEC_SEC)
 
 /* What systemd has accepted may take as long as it takes; its first answer does not. */
 #define ANSWER_MSEC 10000
+
+/* What the answer to the call is: a job, or the state of a unit. */
+enum reply {
+    REPLY_JOB,
+    REPLY_STATE,
+};
 
 struct errand {
     struct errand *next;
     struct bus *bus;
     DBusMessage *call;
+    enum reply reply;
     char *job; /* the job's path; NULL: not known yet */
-    bool has_job;
+    bool is_cancelled;
     unsigned n_tries;
+    usec_t give_up_at; /* another unit has the name until then */
     uv_timer_t timer;
     DBusPendingCall *pending;
     bus_done_fn *done;
@@ -82,9 +95,8 @@ static size_t count(const struct errand *errands)
     return n;
 }
 
-/* Ends those that there are now, from the oldest on: what comes of that are errands of the next
- * connection. */
-/* It is another systemd, or none; what the one before had to do for us nobody knows. */
+/* It is another systemd, or none; what the one before had to do for us nobody knows. The errands
+ * that there are now end, from the oldest on: what comes of that are errands of the next one. */
 static void forget_systemd(struct bus *bus)
 {
     bus->has_subscribed = false;
@@ -96,8 +108,8 @@ static void forget_systemd(struct bus *bus)
             oldest = oldest->next;
         end_lost(oldest);
     }
-    if (bus->watch && !bus->closed)
-        bus->watch(bus->watch_userdata, NULL);
+    if (bus->changed && !bus->closed)
+        bus->changed(bus->changed_userdata, NULL);
 }
 
 void bus_units_lost(struct bus *bus)
@@ -126,13 +138,13 @@ static void job_removed(struct bus *bus, DBusMessage *signal)
     }
 }
 
-static void unit_removed(struct bus *bus, DBusMessage *signal)
+static void unit_changed(struct bus *bus, DBusMessage *signal)
 {
-    const char *path, *unit;
+    const char *path = dbus_message_get_path(signal);
+    CLEANUP(freep) char *unit = NULL;
 
-    if (bus->watch && dbus_message_get_args(signal, NULL, DBUS_TYPE_STRING, &unit,
-                                            DBUS_TYPE_OBJECT_PATH, &path, DBUS_TYPE_INVALID))
-        bus->watch(bus->watch_userdata, unit);
+    if (bus->changed && path && sd_bus_path_decode(path, MANAGER_PATH "/unit", &unit) > 0)
+        bus->changed(bus->changed_userdata, unit);
 }
 
 static bool is_of_systemd(DBusMessage *signal)
@@ -161,35 +173,97 @@ static DBusHandlerResult take_signal(DBusConnection *connection, DBusMessage *me
         return DBUS_HANDLER_RESULT_NOT_YET_HANDLED;
     if (dbus_message_is_signal(message, MANAGER_INTERFACE, "JobRemoved"))
         job_removed(bus, message);
-    else if (dbus_message_is_signal(message, MANAGER_INTERFACE, "UnitRemoved"))
-        unit_removed(bus, message);
+    else if (dbus_message_is_signal(message, DBUS_INTERFACE_PROPERTIES, "PropertiesChanged"))
+        unit_changed(bus, message);
     else
         return DBUS_HANDLER_RESULT_NOT_YET_HANDLED;
     return DBUS_HANDLER_RESULT_HANDLED;
 }
 
-static void add_match(struct bus *bus, const char *member)
-{
-    CLEANUP(freep) char *rule = NULL;
+/* Units that are watched. systemd tells of every change of every unit, so what is wanted is named.
+ * Without an error to fill in, a rule is sent and not waited for. */
 
-    /* Without an error to fill in, it is sent and not waited for. */
-    if (asprintf(&rule,
-                 "type='signal',sender='" SYSTEMD "',path='" MANAGER_PATH
-                 "',interface='" MANAGER_INTERFACE "',member='%s'",
-                 member) >= 0)
-        dbus_bus_add_match(bus->connection, rule, NULL);
+struct bus_watch {
+    struct bus_watch *next;
+    char *rule;
+};
+
+static struct bus_watch *watch_free(struct bus_watch *watch)
+{
+    if (watch)
+        free(watch->rule);
+    free(watch);
+    return NULL;
+}
+
+static struct bus_watch *watch_new(const char *unit)
+{
+    struct bus_watch *watch = calloc(1, sizeof(*watch));
+    CLEANUP(freep) char *path = NULL;
+
+    if (!watch || sd_bus_path_encode(MANAGER_PATH "/unit", unit, &path) < 0)
+        return watch_free(watch);
+    if (asprintf(&watch->rule,
+                 "type='signal',sender='" SYSTEMD
+                 "',path='%s',interface='" DBUS_INTERFACE_PROPERTIES "',member='PropertiesChanged'",
+                 path) < 0) {
+        watch->rule = NULL;
+        return watch_free(watch);
+    }
+    return watch;
+}
+
+void bus_watch_unit(struct bus *bus, const char *unit)
+{
+    struct bus_watch *watch = watch_new(unit);
+
+    if (!watch)
+        return;
+    watch->next = bus->watches;
+    bus->watches = watch;
+    if (bus->connection && bus->has_matches)
+        dbus_bus_add_match(bus->connection, watch->rule, NULL);
+}
+
+void bus_unwatch_unit(struct bus *bus, const char *unit)
+{
+    struct bus_watch *like = watch_new(unit);
+
+    for (struct bus_watch **slot = &bus->watches; like && *slot; slot = &(*slot)->next) {
+        struct bus_watch *watch = *slot;
+        if (strcmp(watch->rule, like->rule) != 0)
+            continue;
+        if (bus->connection && bus->has_matches)
+            dbus_bus_remove_match(bus->connection, watch->rule, NULL);
+        *slot = watch->next;
+        watch_free(watch);
+        break;
+    }
+    watch_free(like);
+}
+
+void bus_units_free(struct bus *bus)
+{
+    for (struct bus_watch *watch; (watch = bus->watches);) {
+        bus->watches = watch->next;
+        watch_free(watch);
+    }
 }
 
 static bool listen_to_signals(struct bus *bus)
 {
     if (!dbus_connection_add_filter(bus->connection, take_signal, bus, NULL))
         return false;
-    add_match(bus, "JobRemoved");
-    add_match(bus, "UnitRemoved");
+    dbus_bus_add_match(bus->connection,
+                       "type='signal',sender='" SYSTEMD "',path='" MANAGER_PATH
+                       "',interface='" MANAGER_INTERFACE "',member='JobRemoved'",
+                       NULL);
     dbus_bus_add_match(bus->connection,
                        "type='signal',sender='" DBUS_SERVICE_DBUS "',member='NameOwnerChanged',"
                        "arg0='" SYSTEMD "'",
                        NULL);
+    for (const struct bus_watch *watch = bus->watches; watch; watch = watch->next)
+        dbus_bus_add_match(bus->connection, watch->rule, NULL);
     bus->has_matches = true;
     return true;
 }
@@ -209,10 +283,10 @@ static bool subscribe(struct bus *bus)
     return bus->has_subscribed;
 }
 
-void bus_watch_units(struct bus *bus, bus_watch_fn *watch, void *userdata)
+void bus_on_change(struct bus *bus, bus_changed_fn *changed, void *userdata)
 {
-    bus->watch = watch;
-    bus->watch_userdata = userdata;
+    bus->changed = changed;
+    bus->changed_userdata = userdata;
 }
 
 /* The errand. */
@@ -235,10 +309,13 @@ static void answer_missing(uv_timer_t *timer)
 static void refused(struct errand *errand, DBusMessage *reply)
 {
     DBusError error = DBUS_ERROR_INIT;
+    uint64_t delay = (uint64_t)AGAIN_MSEC * errand->n_tries;
 
     dbus_set_error_from_message(&error, reply);
-    if (dbus_error_has_name(&error, SYSTEMD ".UnitExists") && errand->n_tries < TRIES_MAX)
-        uv_timer_start(&errand->timer, send_again, AGAIN_MSEC, 0);
+    if (dbus_error_has_name(&error, SYSTEMD ".UnitExists") && !errand->is_cancelled &&
+        usec_now() < errand->give_up_at)
+        uv_timer_start(&errand->timer, send_again, delay < AGAIN_MAX_MSEC ? delay : AGAIN_MAX_MSEC,
+                       0);
     else
         end(errand,
             dbus_error_has_name(&error, SYSTEMD ".NoSuchUnit") ? BUS_E_NO_UNIT : BUS_E_FAILED,
@@ -246,12 +323,39 @@ static void refused(struct errand *errand, DBusMessage *reply)
     dbus_error_free(&error);
 }
 
+static void take_job(struct errand *errand, DBusMessage *reply)
+{
+    const char *path;
+
+    if (!dbus_message_get_args(reply, NULL, DBUS_TYPE_OBJECT_PATH, &path, DBUS_TYPE_INVALID) ||
+        !(errand->job = strdup(path)))
+        end(errand, BUS_E_FAILED, "systemd names no job");
+}
+
+static void take_state(struct errand *errand, DBusMessage *reply)
+{
+    DBusMessageIter top, value;
+    const char *state = NULL;
+
+    if (dbus_message_iter_init(reply, &top) &&
+        dbus_message_iter_get_arg_type(&top) == DBUS_TYPE_VARIANT) {
+        dbus_message_iter_recurse(&top, &value);
+        if (dbus_message_iter_get_arg_type(&value) == DBUS_TYPE_STRING)
+            dbus_message_iter_get_basic(&value, &state);
+    }
+    if (!state)
+        end(errand, BUS_E_FAILED, "systemd names no state");
+    else if (strcmp(state, "inactive") == 0 || strcmp(state, "failed") == 0)
+        end(errand, BUS_E_NO_UNIT, state);
+    else
+        end(errand, 0, state);
+}
+
 static void answered(DBusPendingCall *pending, void *data)
 {
     struct errand *errand = data;
     struct bus *bus = errand->bus;
     CLEANUP(bus_message_unrefp) DBusMessage *reply = dbus_pending_call_steal_reply(pending);
-    const char *path;
 
     dbus_pending_call_unref(errand->pending);
     errand->pending = NULL;
@@ -263,13 +367,10 @@ static void answered(DBusPendingCall *pending, void *data)
     const char *sender = dbus_message_get_sender(reply);
     if (!bus->systemd && sender)
         bus->systemd = strdup(sender);
-    if (!errand->has_job) {
-        end(errand, 0, "done");
-    } else if (!dbus_message_get_args(reply, NULL, DBUS_TYPE_OBJECT_PATH, &path,
-                                      DBUS_TYPE_INVALID) ||
-               !(errand->job = strdup(path))) {
-        end(errand, BUS_E_FAILED, "systemd names no job");
-    }
+    if (errand->reply == REPLY_JOB)
+        take_job(errand, reply);
+    else
+        take_state(errand, reply);
 }
 
 static void send_call(struct errand *errand)
@@ -289,9 +390,9 @@ static void send_call(struct errand *errand)
     bus_turn(bus);
 }
 
-/* Sends a call, which is consumed, and sees it through. */
-static void begin(struct bus *bus, DBusMessage *call, bool has_job, bus_done_fn *done,
-                  void *userdata)
+/* Takes a call, which is consumed. Return: NULL without memory; then `done` was called. */
+static struct errand *errand_new(struct bus *bus, DBusMessage *call, enum reply reply,
+                                 bus_done_fn *done, void *userdata)
 {
     struct errand *errand = call ? calloc(1, sizeof(*errand)) : NULL;
 
@@ -299,129 +400,24 @@ static void begin(struct bus *bus, DBusMessage *call, bool has_job, bus_done_fn 
         if (call)
             dbus_message_unref(call);
         done(userdata, BUS_E_FAILED, strerror(ENOMEM));
-        return;
+        return NULL;
     }
     *errand = (struct errand){.next = bus->errands,
                               .bus = bus,
                               .call = call,
-                              .has_job = has_job,
+                              .reply = reply,
                               .done = done,
                               .userdata = userdata};
     bus->errands = errand;
     uv_timer_init(bus->loop, &errand->timer);
-    send_call(errand);
+    return errand;
 }
 
-/* The properties of a transient unit, a(sv). */
-
-static void append_basic(DBusMessageIter *list, const char *name, int type, const void *value)
-{
-    const char signature[] = {(char)type, '\0'};
-    DBusMessageIter property, variant;
-
-    dbus_message_iter_open_container(list, DBUS_TYPE_STRUCT, NULL, &property);
-    dbus_message_iter_append_basic(&property, DBUS_TYPE_STRING, &name);
-    dbus_message_iter_open_container(&property, DBUS_TYPE_VARIANT, signature, &variant);
-    dbus_message_iter_append_basic(&variant, type, value);
-    dbus_message_iter_close_container(&property, &variant);
-    dbus_message_iter_close_container(list, &property);
-}
-
-static void append_string(DBusMessageIter *list, const char *name, const char *value)
-{
-    if (value)
-        append_basic(list, name, DBUS_TYPE_STRING, &value);
-}
-
-static void append_number(DBusMessageIter *list, const char *name, uint64_t value)
-{
-    dbus_uint64_t number = value;
-
-    if (value > 0)
-        append_basic(list, name, DBUS_TYPE_UINT64, &number);
-}
-
-static void append_strings(DBusMessageIter *in, const char *const *strings)
-{
-    DBusMessageIter array;
-
-    dbus_message_iter_open_container(in, DBUS_TYPE_ARRAY, "s", &array);
-    for (; *strings; strings++)
-        dbus_message_iter_append_basic(&array, DBUS_TYPE_STRING, strings);
-    dbus_message_iter_close_container(in, &array);
-}
-
-static void append_environment(DBusMessageIter *list, const char *variable)
-{
-    const char *name = "Environment", *const variables[] = {variable, NULL};
-    DBusMessageIter property, variant;
-
-    if (!variable)
-        return;
-    dbus_message_iter_open_container(list, DBUS_TYPE_STRUCT, NULL, &property);
-    dbus_message_iter_append_basic(&property, DBUS_TYPE_STRING, &name);
-    dbus_message_iter_open_container(&property, DBUS_TYPE_VARIANT, "as", &variant);
-    append_strings(&variant, variables);
-    dbus_message_iter_close_container(&property, &variant);
-    dbus_message_iter_close_container(list, &property);
-}
-
-static void append_command(DBusMessageIter *list, const struct transient_command *command)
-{
-    dbus_bool_t may_fail = command->may_fail;
-    DBusMessageIter line;
-
-    dbus_message_iter_open_container(list, DBUS_TYPE_STRUCT, NULL, &line);
-    dbus_message_iter_append_basic(&line, DBUS_TYPE_STRING, &command->argv[0]);
-    append_strings(&line, command->argv);
-    dbus_message_iter_append_basic(&line, DBUS_TYPE_BOOLEAN, &may_fail);
-    dbus_message_iter_close_container(list, &line);
-}
-
-static void append_commands(DBusMessageIter *list, const struct transient *unit)
-{
-    const char *name = "ExecStart";
-    DBusMessageIter property, variant, lines;
-
-    dbus_message_iter_open_container(list, DBUS_TYPE_STRUCT, NULL, &property);
-    dbus_message_iter_append_basic(&property, DBUS_TYPE_STRING, &name);
-    dbus_message_iter_open_container(&property, DBUS_TYPE_VARIANT, "a(sasb)", &variant);
-    dbus_message_iter_open_container(&variant, DBUS_TYPE_ARRAY, "(sasb)", &lines);
-    for (size_t i = 0; i < TRANSIENT_COMMANDS_MAX && unit->commands[i].argv; i++)
-        append_command(&lines, &unit->commands[i]);
-    dbus_message_iter_close_container(&variant, &lines);
-    dbus_message_iter_close_container(&property, &variant);
-    dbus_message_iter_close_container(list, &property);
-}
-
-static void append_properties(DBusMessageIter *top, const struct transient *unit)
-{
-    DBusMessageIter list;
-
-    dbus_message_iter_open_container(top, DBUS_TYPE_ARRAY, "(sv)", &list);
-    append_string(&list, "Description", unit->description);
-    append_string(&list, "Slice", "gantry.slice");
-    append_string(&list, "KillMode", "mixed");
-    append_string(&list, "CollectMode", "inactive-or-failed");
-    append_string(&list, "Type", unit->is_oneshot ? "oneshot" : "simple");
-    append_string(&list, "SyslogIdentifier", unit->identifier);
-    append_string(&list, "StandardOutputFile", unit->stdout_path);
-    append_string(&list, "StandardErrorFile", unit->stderr_path);
-    append_environment(&list, unit->environment);
-    append_number(&list, "TimeoutStartUSec", unit->start_timeout);
-    append_number(&list, "TimeoutStopUSec", unit->stop_timeout);
-    append_number(&list, "MemoryMax", unit->memory_max);
-    append_number(&list, "CPUQuotaPerSecUSec", unit->cpu_quota);
-    append_commands(&list, unit);
-    dbus_message_iter_close_container(top, &list);
-}
-
-static DBusMessage *new_unit_call(const char *method, const char *name, const char *mode)
+DBusMessage *bus_new_unit_call(const char *method, const char *name, const char *mode)
 {
     DBusMessage *call = bus_new_call(method);
 
-    if (call && dbus_message_append_args(call, DBUS_TYPE_STRING, &name,
-                                         mode ? DBUS_TYPE_STRING : DBUS_TYPE_INVALID, &mode,
+    if (call && dbus_message_append_args(call, DBUS_TYPE_STRING, &name, DBUS_TYPE_STRING, &mode,
                                          DBUS_TYPE_INVALID))
         return call;
     if (call)
@@ -429,28 +425,69 @@ static DBusMessage *new_unit_call(const char *method, const char *name, const ch
     return NULL;
 }
 
-/* libdbus ends the process only where it has no memory for these few bytes. */
-void bus_start_unit(struct bus *bus, const struct transient *unit, bus_done_fn *done,
-                    void *userdata)
+struct errand *bus_start_unit(struct bus *bus, const struct transient *unit, bus_done_fn *done,
+                              void *userdata)
 {
-    DBusMessage *call = new_unit_call("StartTransientUnit", unit->name, "fail");
-    DBusMessageIter top, auxiliary;
+    struct errand *errand = errand_new(bus, bus_new_transient(unit), REPLY_JOB, done, userdata);
 
-    if (call) {
-        dbus_message_iter_init_append(call, &top);
-        append_properties(&top, unit);
-        dbus_message_iter_open_container(&top, DBUS_TYPE_ARRAY, "(sa(sv))", &auxiliary);
-        dbus_message_iter_close_container(&top, &auxiliary);
-    }
-    begin(bus, call, true, done, userdata);
+    if (!errand)
+        return NULL;
+    errand->give_up_at =
+        usec_add(usec_now(), unit->is_oneshot ? unit->start_timeout : PREDECESSOR_USEC);
+    send_call(errand);
+    return uv_is_closing((uv_handle_t *)&errand->timer) ? NULL : errand;
+}
+
+static void ignore(void *userdata, int result, const char *reason)
+{
+    (void)userdata;
+    (void)result;
+    (void)reason;
+}
+
+void bus_cancel_start(struct errand *errand)
+{
+    const char *unit;
+
+    errand->is_cancelled = true;
+    if (dbus_message_get_args(errand->call, NULL, DBUS_TYPE_STRING, &unit, DBUS_TYPE_INVALID))
+        bus_stop_unit(errand->bus, unit, ignore, NULL);
+    /* It was to be tried again. */
+    if (!errand->pending && !errand->job)
+        end(errand, BUS_E_FAILED, "cancelled");
 }
 
 void bus_stop_unit(struct bus *bus, const char *name, bus_done_fn *done, void *userdata)
 {
-    begin(bus, new_unit_call("StopUnit", name, "replace"), true, done, userdata);
+    struct errand *errand =
+        errand_new(bus, bus_new_unit_call("StopUnit", name, "replace"), REPLY_JOB, done, userdata);
+
+    if (errand)
+        send_call(errand);
+}
+
+/* The object of a unit that systemd has not loaded answers, too. */
+static DBusMessage *new_question(const char *unit)
+{
+    const char *interface = SYSTEMD ".Unit", *property = "ActiveState";
+    CLEANUP(freep) char *path = NULL;
+
+    if (sd_bus_path_encode(MANAGER_PATH "/unit", unit, &path) < 0)
+        return NULL;
+    DBusMessage *call =
+        dbus_message_new_method_call(SYSTEMD, path, DBUS_INTERFACE_PROPERTIES, "Get");
+    if (call && dbus_message_append_args(call, DBUS_TYPE_STRING, &interface, DBUS_TYPE_STRING,
+                                         &property, DBUS_TYPE_INVALID))
+        return call;
+    if (call)
+        dbus_message_unref(call);
+    return NULL;
 }
 
 void bus_ask_unit(struct bus *bus, const char *name, bus_done_fn *done, void *userdata)
 {
-    begin(bus, new_unit_call("GetUnit", name, NULL), false, done, userdata);
+    struct errand *errand = errand_new(bus, new_question(name), REPLY_STATE, done, userdata);
+
+    if (errand)
+        send_call(errand);
 }

@@ -14,10 +14,11 @@
 #include "lib/usec.h"
 
 struct bus;
+struct errand;
 
 enum {
     BUS_E_FAILED = 1, /* systemd could not; `reason` says why */
-    BUS_E_NO_UNIT,    /* there is no such unit */
+    BUS_E_NO_UNIT,    /* there is no such unit, or it has ended */
     BUS_E_LOST,       /* the connection was lost, or there was none: nobody knows */
 };
 
@@ -48,19 +49,27 @@ struct transient {
 typedef void bus_done_fn(void *userdata, int result, const char *reason);
 
 /* Starts it in gantry.slice, with KillMode=mixed; nothing is left of it once it has ended. If there
- * still is a unit of that name, its end is waited for, a while. Result: 0, BUS_E_FAILED,
- * BUS_E_LOST.
- */
-void bus_start_unit(struct bus *bus, const struct transient *unit, bus_done_fn *done,
-                    void *userdata);
+ * still is a unit of that name, its end is waited for: half a minute, or as long as a oneshot of
+ * this kind may run. Result: 0, BUS_E_FAILED, BUS_E_LOST. Return: the errand, until `done` is
+ * called; NULL if it was already. */
+struct errand *bus_start_unit(struct bus *bus, const struct transient *unit, bus_done_fn *done,
+                              void *userdata);
+
+/* Nobody wants it any more: a unit of that name is stopped, and no other one is started. `done` is
+ * called as ever, perhaps before this returns. */
+void bus_cancel_start(struct errand *errand);
 
 /* Result: 0, BUS_E_NO_UNIT, BUS_E_FAILED, BUS_E_LOST. */
 void bus_stop_unit(struct bus *bus, const char *name, bus_done_fn *done, void *userdata);
 
-/* Asks whether systemd has such a unit. Result: 0, BUS_E_NO_UNIT, BUS_E_FAILED, BUS_E_LOST. */
+/* Asks whether the unit is at work, or on its way there or back. One that has ended is not, though
+ * systemd may keep it loaded: for as long as another unit names it. Result: 0, BUS_E_NO_UNIT,
+ * BUS_E_FAILED, BUS_E_LOST. */
 void bus_ask_unit(struct bus *bus, const char *name, bus_done_fn *done, void *userdata);
 
-/* Has `watch` told of each unit that systemd has dropped; with NULL when the connection was lost,
- * so that some may have been missed. */
-typedef void bus_watch_fn(void *userdata, const char *unit);
-void bus_watch_units(struct bus *bus, bus_watch_fn *watch, void *userdata);
+/* Has `changed` told when something of a watched unit has changed; with NULL when the connection
+ * was lost, so that some changes may have been missed. */
+typedef void bus_changed_fn(void *userdata, const char *unit);
+void bus_on_change(struct bus *bus, bus_changed_fn *changed, void *userdata);
+void bus_watch_unit(struct bus *bus, const char *unit);
+void bus_unwatch_unit(struct bus *bus, const char *unit);

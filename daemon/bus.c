@@ -418,6 +418,8 @@ void bus_close(struct bus *bus)
 
 struct bus *bus_free(struct bus *bus)
 {
+    if (bus)
+        bus_units_free(bus);
     free(bus);
     return NULL;
 }

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * What systemd knows of the units that rkt pods run in, asked over D-Bus. Only bus.c and
- * bus-units.c know D-Bus.
+ * What systemd knows of the units that rkt pods run in, asked over D-Bus. Only bus.c, bus-units.c
+ * and bus-transient.c know D-Bus.
  *
  * The connection is made at the first question, and again after it was lost. Nothing here waits:
  * the loop serves libdbus's watches and timeouts.

@@ -94,6 +94,8 @@ int ownpods_put(struct ownpods *ownpods, struct ownpod *ownpod)
         ownpod_free(ownpod);
         return -ENOMEM;
     }
+    char unit[OWNUNITS_NAME_MAX];
+    bus_watch_unit(ownpods->node->bus, ownunits_name(unit, ownpod));
     pod->is_own = true;
     pod->is_stopped = ownpod->wish != OWNPOD_RUN;
     ownpod->next = ownpods->list;
@@ -256,6 +258,7 @@ static void drop_timer(struct ownpod *ownpod)
 void ownpods_drop(struct ownpods *ownpods, struct ownpod *ownpod)
 {
     struct pod *pod = pods_find(&ownpods->node->pods, ownpod->uid);
+    char unit[OWNUNITS_NAME_MAX];
 
     for (struct ownpod **slot = &ownpods->list; *slot; slot = &(*slot)->next) {
         if (*slot == ownpod) {
@@ -263,6 +266,7 @@ void ownpods_drop(struct ownpods *ownpods, struct ownpod *ownpod)
             break;
         }
     }
+    bus_unwatch_unit(ownpods->node->bus, ownunits_name(unit, ownpod));
     drop_timer(ownpod);
     ownpod_free(ownpod);
     if (pod) {
@@ -271,7 +275,7 @@ void ownpods_drop(struct ownpods *ownpods, struct ownpod *ownpod)
     }
 }
 
-static void unit_dropped(void *userdata, const char *unit)
+static void unit_changed(void *userdata, const char *unit)
 {
     struct ownpods *ownpods = userdata;
     char buffer[OWNUNITS_NAME_MAX];
@@ -279,14 +283,14 @@ static void unit_dropped(void *userdata, const char *unit)
     struct ownpod *ownpod = name ? ownpods_find(ownpods, name) : NULL;
 
     if (ownpod)
-        ownrun_unit_gone(ownpod);
+        ownrun_unit_changed(ownpod);
     for (ownpod = unit ? NULL : ownpods->list; ownpod; ownpod = ownpod->next)
         ownrun_bus_lost(ownpod);
 }
 
 void ownpods_attach(struct ownpods *ownpods)
 {
-    bus_watch_units(ownpods->node->bus, unit_dropped, ownpods);
+    bus_on_change(ownpods->node->bus, unit_changed, ownpods);
     for (struct ownpod *ownpod = ownpods->list, *next; ownpod; ownpod = next) {
         next = ownpod->next;
         ownrun_attach(ownpod);

@@ -321,13 +321,11 @@ static void timer_fired(uv_timer_t *timer)
         ownrun_look(ownpod);
 }
 
-void ownrun_unit_gone(struct ownpod *ownpod)
+void ownrun_unit_changed(struct ownpod *ownpod)
 {
     /* While one is being started it can only be its predecessor. */
-    if (!ownpod->is_up || ownpod->step == OWNPOD_STARTING)
-        return;
-    /* systemd says so of every unit when it is reloaded. */
-    ask_unit(ownpod);
+    if (ownpod->is_up && ownpod->step != OWNPOD_STARTING)
+        ask_unit(ownpod);
 }
 
 void ownrun_bus_lost(struct ownpod *ownpod)

@@ -30,7 +30,7 @@ void ownrun_wish(struct ownpod *ownpod, enum ownpod_wish wish, struct ownpod_wai
 /* The waiter has gone: it is not told any more. */
 void ownrun_leave(struct ownpod_waiter *waiter);
 
-/* systemd has dropped the pod's unit. */
-void ownrun_unit_gone(struct ownpod *ownpod);
+/* Something of the pod's unit has changed. */
+void ownrun_unit_changed(struct ownpod *ownpod);
 /* systemd was out of reach for a while. */
 void ownrun_bus_lost(struct ownpod *ownpod);

@@ -4,6 +4,12 @@
  * systemd's manager in small, on the bus of $DBUS_SYSTEM_BUS_ADDRESS: transient units are run for
  * real, one process after the other, with their jobs and signals as systemd has them. It serves
  * until it is killed, and takes its units with it.
+ *
+ * A test tells it by files in MANAGER_FOLDER what else is so:
+ *
+ *   hold   "METHOD UNIT": such calls are neither done nor answered as long as it is there; once one
+ *          has come, there is the file "held"
+ *   keep   units that have ended stay loaded, as they do when another unit names them
  */
 
 #undef NDEBUG
@@ -16,8 +22,11 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <systemd/sd-bus.h>
+#include <unistd.h>
 
 #include "lib/def.h"
+#include "tests/harness/manager.h"
 
 #define NAME "org.freedesktop.systemd1"
 #define PATH "/org/freedesktop/systemd1"
@@ -34,13 +43,14 @@ struct unit {
     bool may_fail[COMMANDS_MAX];
     size_t n_commands, command;
     char *out, *err, *environment;
-    pid_t pid;
+    pid_t pid;                    /* 0: it has ended */
     unsigned start_job, stop_job; /* 0: none */
 };
 
 static DBusConnection *bus;
 static struct unit *units;
 static unsigned n_jobs;
+static DBusMessage *held; /* a call that waits */
 
 static struct unit *find_unit(const char *name)
 {
@@ -175,18 +185,42 @@ static void job_removed(unsigned job, const char *unit, const char *result)
         dbus_message_unref(signal_message);
 }
 
+static const char *state_of(const struct unit *unit)
+{
+    if (!unit || unit->pid == 0)
+        return "inactive";
+    if (unit->stop_job > 0)
+        return "deactivating";
+    return unit->is_oneshot ? "activating" : "active";
+}
+
+/* systemd has all properties that have changed in it; who listens asks anyway. */
+static void tell_change(const struct unit *unit)
+{
+    const char *interface = NAME ".Unit";
+    DBusMessageIter top, list;
+    char *path;
+
+    assert(sd_bus_path_encode(PATH "/unit", unit->name, &path) >= 0);
+    DBusMessage *message =
+        dbus_message_new_signal(path, DBUS_INTERFACE_PROPERTIES, "PropertiesChanged");
+    dbus_message_iter_init_append(message, &top);
+    dbus_message_iter_append_basic(&top, DBUS_TYPE_STRING, &interface);
+    dbus_message_iter_open_container(&top, DBUS_TYPE_ARRAY, "{sv}", &list);
+    dbus_message_iter_close_container(&top, &list);
+    dbus_message_iter_open_container(&top, DBUS_TYPE_ARRAY, "s", &list);
+    dbus_message_iter_close_container(&top, &list);
+    send_message(message);
+    free(path);
+}
+
 static void drop_unit(struct unit *unit)
 {
-    DBusMessage *message = dbus_message_new_signal(PATH, INTERFACE, "UnitRemoved");
-    const char *path = PATH "/unit/it";
     struct unit **slot = &units;
 
     while (*slot != unit)
         slot = &(*slot)->next;
     *slot = unit->next;
-    assert(dbus_message_append_args(message, DBUS_TYPE_STRING, &unit->name, DBUS_TYPE_OBJECT_PATH,
-                                    &path, DBUS_TYPE_INVALID));
-    send_message(message);
     for (size_t i = 0; i < COMMANDS_MAX; i++) {
         for (size_t n = 0; n < ARGUMENTS_MAX; n++)
             free(unit->argv[i][n]);
@@ -218,8 +252,20 @@ static void reap(void)
                     unit->stop_job > 0 ? "canceled"
                     : failed           ? "failed"
                                        : "done");
+    unit->pid = 0;
+    tell_change(unit);
     job_removed(unit->stop_job, unit->name, "done");
-    drop_unit(unit);
+}
+
+static void drop_ended(void)
+{
+    if (access(MANAGER_FOLDER "/keep", F_OK) == 0)
+        return;
+    for (struct unit *unit = units, *next; unit; unit = next) {
+        next = unit->next;
+        if (unit->pid == 0)
+            drop_unit(unit);
+    }
 }
 
 static void refuse(DBusMessage *call, const char *error)
@@ -254,6 +300,7 @@ static void start_transient_unit(DBusMessage *call, const char *name)
     unit->start_job = ++n_jobs;
     reply_path(call, job_path(unit->start_job));
     execute(unit);
+    tell_change(unit);
     if (!unit->is_oneshot)
         job_removed(unit->start_job, name, "done");
 }
@@ -268,15 +315,47 @@ static void stop_unit(DBusMessage *call, const char *name)
     }
     unit->stop_job = ++n_jobs;
     reply_path(call, job_path(unit->stop_job));
-    kill(unit->pid, SIGTERM);
+    if (unit->pid > 0)
+        kill(unit->pid, SIGTERM);
+    else
+        job_removed(unit->stop_job, name, "done");
 }
 
-static void get_unit(DBusMessage *call, const char *name)
+/* Of a unit's properties, ActiveState. */
+static void get_property(DBusMessage *call)
 {
-    if (find_unit(name))
-        reply_path(call, PATH "/unit/it");
-    else
-        refuse(call, NAME ".NoSuchUnit");
+    DBusMessage *reply = dbus_message_new_method_return(call);
+    DBusMessageIter top, value;
+    char *name;
+
+    assert(sd_bus_path_decode(dbus_message_get_path(call), PATH "/unit", &name) > 0);
+    const char *state = state_of(find_unit(name));
+    dbus_message_iter_init_append(reply, &top);
+    dbus_message_iter_open_container(&top, DBUS_TYPE_VARIANT, "s", &value);
+    dbus_message_iter_append_basic(&value, DBUS_TYPE_STRING, &state);
+    dbus_message_iter_close_container(&top, &value);
+    send_message(reply);
+    free(name);
+}
+
+static bool is_held(const char *method, const char *unit)
+{
+    char wanted[256], given[256] = "";
+    FILE *f = fopen(MANAGER_FOLDER "/hold", "re");
+
+    if (f && !fgets(given, sizeof(given), f))
+        given[0] = '\0';
+    if (f)
+        fclose(f);
+    snprintf(wanted, sizeof(wanted), "%s %s", method, unit);
+    return strcmp(wanted, given) == 0;
+}
+
+static void hold(DBusMessage *call)
+{
+    assert(!held);
+    held = dbus_message_ref(call);
+    fclose(fopen(MANAGER_FOLDER "/held", "we"));
 }
 
 static DBusHandlerResult take_call(DBusConnection *connection, DBusMessage *call, void *data)
@@ -287,20 +366,39 @@ static DBusHandlerResult take_call(DBusConnection *connection, DBusMessage *call
     } methods[] = {
         {"StartTransientUnit", start_transient_unit},
         {"StopUnit", stop_unit},
-        {"GetUnit", get_unit},
     };
     const char *unit = "";
 
     (void)connection;
     (void)data;
+    if (dbus_message_is_method_call(call, DBUS_INTERFACE_PROPERTIES, "Get")) {
+        get_property(call);
+        return DBUS_HANDLER_RESULT_HANDLED;
+    }
     for (size_t i = 0; i < N_ELEMENTS(methods); i++) {
         if (!dbus_message_is_method_call(call, INTERFACE, methods[i].name))
             continue;
         dbus_message_get_args(call, NULL, DBUS_TYPE_STRING, &unit, DBUS_TYPE_INVALID);
-        methods[i].answer(call, unit);
+        if (is_held(methods[i].name, unit))
+            hold(call);
+        else
+            methods[i].answer(call, unit);
         return DBUS_HANDLER_RESULT_HANDLED;
     }
     return DBUS_HANDLER_RESULT_NOT_YET_HANDLED;
+}
+
+/* Its time has come when the file is gone. */
+static void release_held(void)
+{
+    DBusMessage *call = held;
+
+    if (!call || access(MANAGER_FOLDER "/hold", F_OK) == 0)
+        return;
+    held = NULL;
+    unlink(MANAGER_FOLDER "/held");
+    take_call(bus, call, NULL);
+    dbus_message_unref(call);
 }
 
 int main(void)
@@ -312,7 +410,10 @@ int main(void)
     assert(bus && dbus_bus_register(bus, NULL));
     assert(dbus_connection_add_filter(bus, take_call, NULL, NULL));
     assert(dbus_bus_request_name(bus, NAME, 0, NULL) == DBUS_REQUEST_NAME_REPLY_PRIMARY_OWNER);
-    while (dbus_connection_read_write_dispatch(bus, 10))
+    while (dbus_connection_read_write_dispatch(bus, 10)) {
         reap();
+        drop_ended();
+        release_held();
+    }
     return 0;
 }

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "lib/message.h"
+#include "tests/harness/manager.h"
 #include "tests/harness/rkt.h"
 
 #define BUS "/run/node/bus"
@@ -21,6 +22,8 @@ static pid_t daemon_pid, manager_pid;
 
 static void start_bus(void)
 {
+    make_folders(MANAGER_FOLDER);
+    unlink(MANAGER_FOLDER "/keep");
     write_text(BUS ".conf",
                "<busconfig><listen>unix:path=" BUS "</listen><auth>EXTERNAL</auth>"
                "<policy context='default'><allow send_destination='*'/><allow own='*'/>"
@@ -375,6 +378,23 @@ static void who_stops_one_that_is_being_removed_is_answered(void **state)
     assert_null(explain("web"));
 }
 
+/* systemd keeps one loaded for as long as another unit names it, and takes no other one of its name
+ * meanwhile. */
+static void a_unit_that_has_ended_may_stay_loaded(void **state)
+{
+    (void)state;
+    ctl("run", write_manifest("kept", "exec sleep 1000"), 0, "started");
+    wait_for(is_in_state("kept", "running", false));
+    write_text(MANAGER_FOLDER "/keep", "");
+    kill(pid_of("kept"), SIGTERM);
+    wait_for(is_in_state("kept", "starting", false));
+    unlink(MANAGER_FOLDER "/keep");
+    wait_for(is_in_state("kept", "running", false));
+    write_text(MANAGER_FOLDER "/keep", "");
+    ctl("rm", "kept", 0, "removing");
+    assert_false(has_rktpods());
+}
+
 /* As systemctl daemon-reexec has it: another one answers under the same name. */
 static void another_systemd_is_noticed(void **state)
 {
@@ -402,6 +422,7 @@ int main(void)
         TEST(without_systemd_nothing_is_started),
         TEST(a_file_that_cannot_be_read_is_put_aside),
         TEST(who_stops_one_that_is_being_removed_is_answered),
+        TEST(a_unit_that_has_ended_may_stay_loaded),
         TEST(another_systemd_is_noticed),
     };
 
