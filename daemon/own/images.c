@@ -46,6 +46,7 @@ static void inspected(void *userdata, const struct oneshot_result *result)
 {
     struct ownpod *ownpod = userdata;
 
+    ownpod->fetch = NULL;
     if (ownrun_is_closed(ownpod))
         return;
     if (result->result != 0 || keep_manifest(ownpod, result->out) < 0)
@@ -65,6 +66,7 @@ static void fetched(void *userdata, const struct oneshot_result *result)
     CLEANUP(freep) char *id = adopt_last_line(result->out);
     struct kubepod_image image;
 
+    ownpod->fetch = NULL;
     if (ownrun_is_closed(ownpod))
         return;
     kubepod_image(ownpod->source, ownpod->image, &image);
@@ -93,11 +95,12 @@ void ownrun_see_to_images(struct ownpod *ownpod)
             continue;
         if (!known) {
             ownrun_tell_step(ownpod, "image %s: fetching", image.name);
-            ownunits_fetch(ownpod, &image, fetched);
+            ownpod->fetch = ownunits_fetch(ownpod, &image, fetched);
             return;
         }
         if (!json_object_get(known, "manifest")) {
-            ownunits_inspect(ownpod, json_string_value(json_object_get(known, "id")), inspected);
+            ownpod->fetch = ownunits_inspect(
+                ownpod, json_string_value(json_object_get(known, "id")), inspected);
             return;
         }
         ownpod->image++;

@@ -24,6 +24,8 @@ struct oneshot {
     char *input_name, *input;
     char out_path[PATH_MAX], err_path[PATH_MAX];
     int prepared; /* 0 or -errno: the files */
+    bool is_cancelled;
+    struct errand *errand; /* NULL: systemd has nothing to do for it, yet or any more */
     int result;
     char *reason, *out, *err;
     oneshot_done_fn *done;
@@ -178,6 +180,7 @@ static void unit_done(void *userdata, int result, const char *reason)
 {
     struct oneshot *oneshot = userdata;
 
+    oneshot->errand = NULL;
     oneshot->result = result;
     oneshot->reason = strdup(reason);
     uv_queue_work(oneshot->work.loop, &oneshot->work, read_files, over);
@@ -202,24 +205,35 @@ static void is_ready(uv_work_t *work, int status)
             (struct transient_command){(const char *const *)oneshot->argv[i], oneshot->may_fail[i]};
     if (oneshot->prepared < 0)
         unit_done(oneshot, BUS_E_FAILED, strerror(-oneshot->prepared));
+    else if (oneshot->is_cancelled)
+        unit_done(oneshot, BUS_E_FAILED, "cancelled");
     else
-        bus_start_unit(oneshot->bus, &unit, unit_done, oneshot);
+        oneshot->errand = bus_start_unit(oneshot->bus, &unit, unit_done, oneshot);
 }
 
-void oneshot_run(struct bus *bus, uv_loop_t *loop, const char *folder, const struct transient *unit,
-                 const struct oneshot_input *input, oneshot_done_fn *done, void *userdata)
+void oneshot_cancel(struct oneshot *oneshot)
+{
+    oneshot->is_cancelled = true;
+    if (oneshot->errand)
+        bus_cancel_start(oneshot->errand);
+}
+
+struct oneshot *oneshot_run(struct bus *bus, uv_loop_t *loop, const char *folder,
+                            const struct transient *unit, const struct oneshot_input *input,
+                            oneshot_done_fn *done, void *userdata)
 {
     struct oneshot *oneshot = oneshot_new(folder, unit, input);
 
     if (!oneshot) {
         done(userdata, &(struct oneshot_result){BUS_E_FAILED, strerror(ENOMEM), "", ""});
-        return;
+        return NULL;
     }
     oneshot->bus = bus;
     oneshot->done = done;
     oneshot->userdata = userdata;
     oneshot->work.loop = loop;
     uv_queue_work(loop, &oneshot->work, make_ready, is_ready);
+    return oneshot;
 }
 
 const char *oneshot_words(const struct oneshot_result *result)

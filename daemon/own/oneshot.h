@@ -14,6 +14,7 @@
 #include "daemon/bus-units.h"
 
 /* What it wrote: never NULL, and cut off where it is longer than anybody needs. */
+struct oneshot;
 struct oneshot_result {
     int result; /* as bus_start_unit() has it */
     const char *reason;
@@ -23,13 +24,18 @@ struct oneshot_result {
 typedef void oneshot_done_fn(void *userdata, const struct oneshot_result *result);
 
 /* Runs `unit`, whose name, description and commands are set and copied; `folder` is where the files
- * go, named like the unit. If `input` is not NULL, it is written to FOLDER/INPUT_NAME before.
- * `done` is called once. */
+ * go, named like the unit. If `input` is not NULL, it is written to FOLDER/INPUT_NAME before. One
+ * of that name that still runs, of a gantryd that was killed, is waited for. `done` is called once.
+ * Return: it, until `done` is called; NULL if it was already. */
 struct oneshot_input {
     const char *name, *text;
 };
-void oneshot_run(struct bus *bus, uv_loop_t *loop, const char *folder, const struct transient *unit,
-                 const struct oneshot_input *input, oneshot_done_fn *done, void *userdata);
+struct oneshot *oneshot_run(struct bus *bus, uv_loop_t *loop, const char *folder,
+                            const struct transient *unit, const struct oneshot_input *input,
+                            oneshot_done_fn *done, void *userdata);
+
+/* Nobody wants it any more, at whatever point it is: it ends soon, and has failed. */
+void oneshot_cancel(struct oneshot *oneshot);
 
 /* What to tell of a failure: the words of the program, or else systemd's. Return: borrowed. */
 const char *oneshot_words(const struct oneshot_result *result);

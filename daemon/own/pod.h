@@ -89,6 +89,7 @@ struct ownpod {
     unsigned n_failures;
     usec_t retry_at;
     uv_timer_t *timer;
+    struct oneshot *fetch; /* what is being done for an image; NULL: nothing */
     struct ownpod_waiter *waiters;
     struct ownpod_save *save; /* daemon/own/pods.c: while it is being written */
 };

@@ -403,8 +403,8 @@ void ownrun_wish(struct ownpod *ownpod, enum ownpod_wish wish, struct ownpod_wai
     if (wish == OWNPOD_REMOVE)
         ownrun_tell_done(ownpod, OWNPOD_STOP, NULL);
     /* A fetch may take long. A prepare does not, and would leave half a rkt pod behind. */
-    if (wish != OWNPOD_RUN && ownpod->step == OWNPOD_FETCHING)
-        ownunits_cancel_fetch(ownpod);
+    if (wish != OWNPOD_RUN && ownpod->fetch)
+        oneshot_cancel(ownpod->fetch);
     ownrun_save(ownpod);
     ownrun_look(ownpod);
 }

@@ -95,9 +95,9 @@ static const char *oneshot_name(char name[static OWNUNITS_NAME_MAX], const struc
 #define CALL_USEC (2 * 60 * USEC_SEC)
 
 /* `before`, if it has anything, is run first. */
-static void run(struct ownpod *ownpod, const char *verb, const struct arguments *before,
-                const struct arguments *arguments, const struct oneshot_input *input,
-                oneshot_done_fn *done)
+static struct oneshot *run(struct ownpod *ownpod, const char *verb, const struct arguments *before,
+                           const struct arguments *arguments, const struct oneshot_input *input,
+                           oneshot_done_fn *done)
 {
     CLEANUP(freep) char *description = NULL;
     CLEANUP(freep) char *variable = environment();
@@ -118,20 +118,21 @@ static void run(struct ownpod *ownpod, const char *verb, const struct arguments 
             (struct transient_command){(const char *const *)before->list, before->may_fail};
     if (arguments->n > 0)
         unit.commands[n++].argv = (const char *const *)arguments->list;
-    if (before->is_incomplete || arguments->is_incomplete || n == 0)
-        done(ownpod, &(struct oneshot_result){BUS_E_FAILED, "out of memory", "", ""});
-    else
-        oneshot_run(node->bus, node->loop, ownpods_folder(node->ownpods), &unit, input, done,
-                    ownpod);
+    if (!before->is_incomplete && !arguments->is_incomplete && n > 0)
+        return oneshot_run(node->bus, node->loop, ownpods_folder(node->ownpods), &unit, input, done,
+                           ownpod);
+    done(ownpod, &(struct oneshot_result){BUS_E_FAILED, "out of memory", "", ""});
+    return NULL;
 }
 
-static void run_one(struct ownpod *ownpod, const char *verb, const struct arguments *arguments,
-                    oneshot_done_fn *done)
+static struct oneshot *run_one(struct ownpod *ownpod, const char *verb,
+                               const struct arguments *arguments, oneshot_done_fn *done)
 {
-    run(ownpod, verb, &(struct arguments){0}, arguments, NULL, done);
+    return run(ownpod, verb, &(struct arguments){0}, arguments, NULL, done);
 }
 
-void ownunits_fetch(struct ownpod *ownpod, const struct kubepod_image *image, oneshot_done_fn *done)
+struct oneshot *ownunits_fetch(struct ownpod *ownpod, const struct kubepod_image *image,
+                               oneshot_done_fn *done)
 {
     CLEANUP(arguments_deinit) struct arguments arguments = {0};
     bool is_file = image->name[0] == '/';
@@ -142,10 +143,10 @@ void ownunits_fetch(struct ownpod *ownpod, const struct kubepod_image *image, on
     if (!is_file)
         add(&arguments, "--pull-policy=%s", image->pull_policy);
     add(&arguments, "%s%s", is_file || strstr(image->name, "://") ? "" : "docker://", image->name);
-    run_one(ownpod, "fetch", &arguments, done);
+    return run_one(ownpod, "fetch", &arguments, done);
 }
 
-void ownunits_inspect(struct ownpod *ownpod, const char *id, oneshot_done_fn *done)
+struct oneshot *ownunits_inspect(struct ownpod *ownpod, const char *id, oneshot_done_fn *done)
 {
     CLEANUP(arguments_deinit) struct arguments arguments = {0};
 
@@ -153,7 +154,7 @@ void ownunits_inspect(struct ownpod *ownpod, const char *id, oneshot_done_fn *do
     add(&arguments, "image");
     add(&arguments, "cat-manifest");
     add(&arguments, "%s", id);
-    run_one(ownpod, "fetch", &arguments, done);
+    return run_one(ownpod, "fetch", &arguments, done);
 }
 
 char *ownunits_volumes(const struct ownpod *ownpod)
@@ -203,20 +204,6 @@ void ownunits_prepare(struct ownpod *ownpod, const char *manifest, oneshot_done_
     add(&arguments, "--pod-manifest");
     add(&arguments, "%s/%s", ownpods_folder(ownpod->node->ownpods), file);
     run(ownpod, "prepare", &mkdir, &arguments, &(struct oneshot_input){file, manifest}, done);
-}
-
-static void ignore(void *userdata, int result, const char *reason)
-{
-    (void)userdata;
-    (void)result;
-    (void)reason;
-}
-
-void ownunits_cancel_fetch(struct ownpod *ownpod)
-{
-    char name[OWNUNITS_NAME_MAX];
-
-    bus_stop_unit(ownpod->node->bus, oneshot_name(name, ownpod, "fetch"), ignore, NULL);
 }
 
 /* rkt's own processes need memory besides the apps', which the stage1 holds to their limits. */

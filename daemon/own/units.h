@@ -22,15 +22,13 @@ const char *ownunits_name(char name[static OWNUNITS_NAME_MAX], const struct ownp
  */
 const char *ownunits_pod_of(char buffer[static OWNUNITS_NAME_MAX], const char *unit);
 
-/* rkt fetch; it prints the ID. */
-void ownunits_fetch(struct ownpod *ownpod, const struct kubepod_image *image,
-                    oneshot_done_fn *done);
-/* rkt image cat-manifest. */
-void ownunits_inspect(struct ownpod *ownpod, const char *id, oneshot_done_fn *done);
+/* rkt fetch; it prints the ID. Return: as oneshot_run(). */
+struct oneshot *ownunits_fetch(struct ownpod *ownpod, const struct kubepod_image *image,
+                               oneshot_done_fn *done);
+/* rkt image cat-manifest. Return: as oneshot_run(). */
+struct oneshot *ownunits_inspect(struct ownpod *ownpod, const char *id, oneshot_done_fn *done);
 /* rkt prepare, of the text of a pod manifest; it prints the UUID. */
 void ownunits_prepare(struct ownpod *ownpod, const char *manifest, oneshot_done_fn *done);
-/* Ends a fetch. */
-void ownunits_cancel_fetch(struct ownpod *ownpod);
 /* rkt run-prepared of the newest rkt pod, as the pod's unit. */
 void ownunits_start(struct ownpod *ownpod, const struct adopt_limits *limits, bus_done_fn *done);
 /* rkt rm of all but the newest `n_kept` rkt pods; if none is kept, the folders of emptyDirs go,

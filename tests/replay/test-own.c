@@ -355,24 +355,90 @@ static void a_file_that_cannot_be_read_is_put_aside(void **state)
     journal_wait("MESSAGE_ID", id_of(MESSAGE_STATE), "GANTRY_POD_NAME", "bad.json", NULL);
 }
 
-static void who_stops_one_that_is_being_removed_is_answered(void **state)
+/* Restarts gantryd with a rkt that does this first for calls like `pattern`. */
+static void make_rkt_slow(const char *pattern, const char *commands)
 {
     char script[1024];
 
-    (void)state;
-    snprintf(script, sizeof(script),
-             "#!/bin/sh\ncase \"$*\" in *' rm '*) sleep 1 ;; esac\nexec %s \"$@\"\n",
-             node_built("rkt"));
+    snprintf(script, sizeof(script), "#!/bin/sh\ncase \"$*\" in %s) %s ;; esac\nexec %s \"$@\"\n",
+             pattern, commands, node_built("rkt"));
     write_text("/run/node/slow-rkt", script);
     assert_int_equal(chmod("/run/node/slow-rkt", 0755), 0);
     setenv("GANTRY_DROPIN", "/run/node/slow-rkt", 1);
     gantryd_end(SIGTERM);
     gantryd_start();
+}
+
+static bool has_text(const char *path)
+{
+    CLEANUP(freep) char *text = read_text(path);
+
+    return text && text[0];
+}
+
+static const char *write_kubernetes_pod(const char *name)
+{
+    static char path[128];
+    char text[512];
+
+    snprintf(text, sizeof(text),
+             "{\"kind\":\"Pod\",\"metadata\":{\"name\":\"%s\"},\"spec\":{\"containers\":[{"
+             "\"name\":\"a\",\"image\":\"/run/node/busybox.aci\",\"command\":[\"/bin/sleep\","
+             "\"1000\"]}]}}",
+             name);
+    snprintf(path, sizeof(path), "/run/node/%s.json", name);
+    write_text(path, text);
+    return path;
+}
+
+static pid_t start_ctl(const char *verb, const char *argument)
+{
+    return start_argv(node_built("gantryctl"),
+                      (char *[]){"gantryctl", (char *)verb, (char *)argument, NULL});
+}
+
+static void a_fetch_can_be_cancelled(void **state)
+{
+    (void)state;
+    make_rkt_slow("*' fetch '*", "echo $$ >>/run/node/fetching; exec sleep 1000");
+    pid_t run = start_ctl("run", write_kubernetes_pod("far"));
+    wait_for(has_text("/run/node/fetching"));
+    ctl("rm", "far", 0, "removing");
+    assert_int_equal(finish(run), 1);
+    assert_null(explain("far"));
+}
+
+/* The fetch goes on without gantryd, and the next one waits for it, to begin its own. */
+static void a_fetch_of_the_last_gantryd_can_be_cancelled(void **state)
+{
+    CLEANUP(freep) char *before = NULL;
+    CLEANUP(freep) char *after = NULL;
+
+    (void)state;
+    unlink("/run/node/fetching");
+    make_rkt_slow("*' fetch '*", "echo $$ >>/run/node/fetching; exec sleep 1000");
+    pid_t run = start_ctl("run", write_kubernetes_pod("far"));
+    wait_for(has_text("/run/node/fetching"));
+    before = read_text("/run/node/fetching");
+    gantryd_end(SIGKILL);
+    assert_int_equal(finish(run), 3);
+    gantryd_start();
+    ctl("rm", "far", 0, "removing");
+    assert_null(explain("far"));
+    wait_for(kill(atoi(before), 0) < 0);
+    after = read_text("/run/node/fetching");
+    assert_string_equal(after, before);
+}
+
+static void who_stops_one_that_is_being_removed_is_answered(void **state)
+{
+    (void)state;
+    make_rkt_slow("*' rm '*", "sleep 1");
     ctl("run", write_manifest("web", "exec sleep 1000"), 0, "started");
     ctl("stop", "web", 0, "stopping");
-    pid_t rm = start_argv(node_built("gantryctl"), (char *[]){"gantryctl", "rm", "web", NULL});
+    pid_t rm = start_ctl("rm", "web");
     usleep(300000);
-    pid_t stop = start_argv(node_built("gantryctl"), (char *[]){"gantryctl", "stop", "web", NULL});
+    pid_t stop = start_ctl("stop", "web");
     assert_int_equal(finish(rm), 0);
     assert_int_equal(finish(stop), 0);
     assert_null(explain("web"));
@@ -421,6 +487,8 @@ int main(void)
         TEST(it_outlives_gantryd),
         TEST(without_systemd_nothing_is_started),
         TEST(a_file_that_cannot_be_read_is_put_aside),
+        TEST(a_fetch_can_be_cancelled),
+        TEST(a_fetch_of_the_last_gantryd_can_be_cancelled),
         TEST(who_stops_one_that_is_being_removed_is_answered),
         TEST(a_unit_that_has_ended_may_stay_loaded),
         TEST(another_systemd_is_noticed),
