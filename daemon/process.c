@@ -197,6 +197,32 @@ bool process_is_in_unit(int proc_fd, const char *unit)
     return false;
 }
 
+bool process_is_nested(int proc_fd)
+{
+    static const char name[] = "\nNSpid:";
+    char text[8192];
+    long outer, inner;
+
+    if (read_proc(proc_fd, "status", text, sizeof(text)) < 0)
+        return false;
+    /* A number for each namespace, the outermost first. */
+    const char *line = strstr(text, name);
+    return line && sscanf(line + strlen(name), "%ld %ld", &outer, &inner) == 2;
+}
+
+bool process_has_argument(int proc_fd, const char *argument)
+{
+    char text[32768] = "";
+
+    if (read_proc(proc_fd, "cmdline", text, sizeof(text)) < 0)
+        return false;
+    for (const char *p = text; p < text + sizeof(text); p += strlen(p) + 1) {
+        if (strcmp(p, argument) == 0)
+            return true;
+    }
+    return false;
+}
+
 int process_set_oom_score(int proc_fd, int score)
 {
     char text[16];

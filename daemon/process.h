@@ -40,6 +40,12 @@ int process_open_tree(pid_t pid, int **proc_fdsp, size_t *np);
 /* Whether it runs in the cgroup of a systemd unit of that name, on the host or in a container. */
 bool process_is_in_unit(int proc_fd, const char *unit);
 
+/* Whether it is in a pid namespace below that of whoever mounted /proc. */
+bool process_is_nested(int proc_fd);
+
+/* Whether one of the arguments that it was executed with is this. */
+bool process_has_argument(int proc_fd, const char *argument);
+
 /* Sees that its oom_score_adj, proc(5), is this. Return: 0 if it was, 1 if it was changed, -EACCES
  * or -EPERM if the kernel does not allow that, -errno. */
 int process_set_oom_score(int proc_fd, int score);

@@ -193,16 +193,19 @@ int rktdir_resolve_pid(const char *data_dir, pid_t pid, char uuid[static RKT_UUI
     return RKTDIR_E_NOT_FOUND;
 }
 
-enum rktdir_process rktdir_process(const char *data_dir, const char *uuid)
+enum rktdir_process rktdir_process(const char *data_dir, const char *uuid, pid_t *pidp)
 {
     CLEANUP(fd_closep) int fd = open_pod(data_dir, uuid);
+    enum rktdir_process process = RKTDIR_PROCESS_UNKNOWN;
     long number;
 
     if (fd >= 0 && read_number(fd, "ppid", &number) == 0)
-        return RKTDIR_PROCESS_HAS_APPS;
-    if (fd >= 0 && read_number(fd, "pid", &number) == 0)
-        return RKTDIR_PROCESS_IS_APP;
-    return RKTDIR_PROCESS_UNKNOWN;
+        process = RKTDIR_PROCESS_HAS_APPS;
+    else if (fd >= 0 && read_number(fd, "pid", &number) == 0)
+        process = RKTDIR_PROCESS_IS_APP;
+    if (pidp)
+        *pidp = process == RKTDIR_PROCESS_UNKNOWN ? 0 : (pid_t)number;
+    return process;
 }
 
 int rktdir_read_manifest(const char *data_dir, const char *uuid, char **textp, size_t *lengthp)
@@ -225,6 +228,15 @@ bool rktdir_exists(const char *data_dir, const char *uuid)
 static bool is_locked(int pod_fd)
 {
     return flock(pod_fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+}
+
+bool rktdir_is_running(const char *data_dir, const char *uuid)
+{
+    char path[PATH_MAX];
+
+    snprintf(path, sizeof(path), "%s/pods/run/%s", data_dir, uuid);
+    CLEANUP(fd_closep) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd >= 0 && is_locked(fd);
 }
 
 /* Return: 0, also if it is gone, or no pod at all; what visit returned; -errno. */

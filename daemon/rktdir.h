@@ -44,7 +44,11 @@ enum rktdir_process {
     RKTDIR_PROCESS_HAS_APPS, /* nspawn: they are below it */
 };
 
-enum rktdir_process rktdir_process(const char *data_dir, const char *uuid);
+/* `pidp`, if not NULL, gets its pid. */
+enum rktdir_process rktdir_process(const char *data_dir, const char *uuid, pid_t *pidp);
+
+/* Return: true if rkt has begun to run the pod and has not ended, by its lock. */
+bool rktdir_is_running(const char *data_dir, const char *uuid);
 
 /* Reads the pod manifest, as prepare stored it.
  * Return: 0 and text to free(), RKTDIR_E_NOT_FOUND, RKTDIR_E_NO_MANIFEST, -errno. */

@@ -200,7 +200,7 @@ static void look(uv_work_t *work)
         scores->is_over = true;
         return;
     }
-    enum rktdir_process process = rktdir_process(scores->data_dir, scores->uuid);
+    enum rktdir_process process = rktdir_process(scores->data_dir, scores->uuid, NULL);
     if (process == RKTDIR_PROCESS_HAS_APPS)
         look_below(scores);
     else if (process == RKTDIR_PROCESS_IS_APP && scores->n_apps == 1)

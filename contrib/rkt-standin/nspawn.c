@@ -295,6 +295,9 @@ static int nspawn_start(struct supervisor *supervisor, struct error *error)
         r = start_init(supervisor);
     for (size_t i = 0; r == 0 && i < run->n_apps; i++)
         r = plan_app(run, &run->apps[i], supervisor->init, error);
+    /* nspawn makes the namespace when it has found all. */
+    if (r != 0)
+        end_init(supervisor);
     /* 1 is nspawn's own failure, which comes after rkt has written this. */
     if (r == 0 || r == 1)
         file_print(run->pod.fd, "ppid", 0644, "%d\n", (int)getpid());

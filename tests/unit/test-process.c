@@ -198,6 +198,60 @@ static void a_process_is_known_by_its_unit(void **state)
     scratch_teardown((void **)&scratch);
 }
 
+static void a_nested_process_has_a_pid_for_each_namespace(void **state)
+{
+    static const struct {
+        const char *status;
+        bool is_nested;
+    } cases[] = {
+        {"Name:\tsystemd\nPid:\t815\nNSpid:\t815\t1\nNSpgid:\t815\t1\n", true},
+        {"Name:\tx\nNSpid:\t815\t16\t1\n", true},
+        {"Name:\tx\nNSpid:\t815\nNSpgid:\t815\n", false},
+        {"Name:\tNSpid: 1 2\n", false}, /* before Linux 4.1, and a name to confuse */
+        {"", false},
+    };
+    struct scratch *scratch;
+
+    (void)state;
+    scratch_setup((void **)&scratch);
+    CLEANUP(fd_closep) int fd = open(scratch->path, O_RDONLY | O_DIRECTORY);
+    assert_false(process_is_nested(fd));
+    for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+        scratch_write(scratch, "status", cases[i].status);
+        if (process_is_nested(fd) != cases[i].is_nested)
+            fail_msg("%s", cases[i].status);
+    }
+    scratch_teardown((void **)&scratch);
+    CLEANUP(fd_closep) int self = process_open_proc(getpid());
+    assert_false(process_is_nested(self));
+}
+
+static void an_argument_is_found_as_a_whole(void **state)
+{
+    static const char *const arguments[] = {"first", "a", "second", "last", NULL};
+    pid_t pid = fork();
+
+    (void)state;
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        execl("/bin/sh", "sh", "-c", "kill -STOP $$", "first", "second", "last", NULL);
+        _exit(1);
+    }
+    CLEANUP(fd_closep) int fd = process_open_proc(pid);
+    while (!process_has_argument(fd, "last"))
+        usleep(1000);
+    for (const char *const *argument = arguments; *argument; argument++) {
+        bool is_one = strlen(*argument) > 1;
+        if (process_has_argument(fd, *argument) != is_one)
+            fail_msg("\"%s\"", *argument);
+    }
+    assert_false(process_has_argument(fd, "firs"));
+    assert_false(process_has_argument(fd, "econd"));
+    end_child(pid);
+    assert_false(process_has_argument(fd, "last"));
+}
+
 static void a_score_is_set_once(void **state)
 {
     pid_t pid = begin_child();
@@ -221,6 +275,8 @@ int main(void)
         cmocka_unit_test(a_socket_tells_who_is_at_its_other_end),
         cmocka_unit_test(all_below_a_process_are_found),
         cmocka_unit_test(a_process_is_known_by_its_unit),
+        cmocka_unit_test(a_nested_process_has_a_pid_for_each_namespace),
+        cmocka_unit_test(an_argument_is_found_as_a_whole),
         cmocka_unit_test(a_score_is_set_once),
     };
 

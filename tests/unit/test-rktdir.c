@@ -233,15 +233,31 @@ static void a_pod_is_found_by_its_process(void **state)
 static void the_pods_process_is_the_app_or_has_the_apps(void **state)
 {
     struct scratch *scratch = *state;
+    pid_t pid;
 
-    assert_int_equal(rktdir_process(scratch->path, U1), RKTDIR_PROCESS_UNKNOWN);
+    assert_int_equal(rktdir_process(scratch->path, U1, &pid), RKTDIR_PROCESS_UNKNOWN);
+    assert_int_equal(pid, 0);
     make_dir(scratch, "pods/run/" U1);
-    assert_int_equal(rktdir_process(scratch->path, U1), RKTDIR_PROCESS_UNKNOWN);
+    assert_int_equal(rktdir_process(scratch->path, U1, NULL), RKTDIR_PROCESS_UNKNOWN);
     scratch_write(scratch, "pods/run/" U1 "/pid", "4711\n");
-    assert_int_equal(rktdir_process(scratch->path, U1), RKTDIR_PROCESS_IS_APP);
+    assert_int_equal(rktdir_process(scratch->path, U1, NULL), RKTDIR_PROCESS_IS_APP);
     make_dir(scratch, "pods/run/" U2);
     scratch_write(scratch, "pods/run/" U2 "/ppid", "4712\n");
-    assert_int_equal(rktdir_process(scratch->path, U2), RKTDIR_PROCESS_HAS_APPS);
+    assert_int_equal(rktdir_process(scratch->path, U2, &pid), RKTDIR_PROCESS_HAS_APPS);
+    assert_int_equal(pid, 4712);
+}
+
+static void a_pod_runs_while_it_is_locked(void **state)
+{
+    struct scratch *scratch = *state;
+
+    assert_false(rktdir_is_running(scratch->path, U1));
+    make_dir(scratch, "pods/run/" U1);
+    assert_false(rktdir_is_running(scratch->path, U1));
+    CLEANUP(freep) char *path = scratch_path(scratch, "pods/run/" U1);
+    CLEANUP(fd_closep) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_int_equal(flock(fd, LOCK_EX), 0);
+    assert_true(rktdir_is_running(scratch->path, U1));
 }
 
 /* What was visited: "UUID text prepared|running|ended" a line. */
@@ -387,6 +403,7 @@ int main(void)
         TEST(the_first_to_fail_ended_the_pod),
         TEST(a_pod_is_found_by_its_process),
         TEST(the_pods_process_is_the_app_or_has_the_apps),
+        TEST(a_pod_runs_while_it_is_locked),
         TEST(pods_are_visited_until_they_are_garbage),
         TEST(one_odd_pod_keeps_no_other_from_being_seen),
         TEST(the_longest_manifest_is_read),
