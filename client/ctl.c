@@ -25,9 +25,9 @@ const char *ctl_string(const json_t *object, const char *name)
 const char *ctl_state(const json_t *pod)
 {
     const char *state = ctl_string(pod, "state");
-    bool is_up = strcmp(state, "running") == 0 || strcmp(state, "starting") == 0;
+    bool is_stopped = json_is_true(json_object_get(pod, "stopped"));
 
-    return json_is_true(json_object_get(pod, "stopped")) && !is_up ? "stopped" : state;
+    return is_stopped && strcmp(state, "running") != 0 ? "stopped" : state;
 }
 
 const char *ctl_span(char buffer[static CTL_SPAN_MAX], uint64_t usec)

@@ -169,13 +169,14 @@ static json_t *rktpod_to_json(const struct rktpod *rktpod, const struct clocks *
 }
 
 /* What a restart has to wait after the end of the last run, and how much of it is left. */
-static void waits(const struct life *life, const struct backoff_limits *limits, usec_t now,
+static void waits(const struct pod *pod, const struct backoff_limits *limits, usec_t now,
                   usec_t *backoffp, usec_t *heldp)
 {
-    usec_t due = life_due(life, limits);
+    const struct life *life = &pod->life;
+    usec_t due = life_due(life, limits), until = life->state == LIFE_HELD ? due : 0;
 
     *backoffp = due > 0 ? usec_sub(due, life->finished_at) : life->backoff.delay;
-    *heldp = life->state == LIFE_HELD ? usec_sub(due, now) : 0;
+    *heldp = usec_sub(until > pod->retry_at ? until : pod->retry_at, now);
 }
 
 json_t *pod_to_json(const struct pod *pod, const struct backoff_limits *limits)
@@ -184,7 +185,7 @@ json_t *pod_to_json(const struct pod *pod, const struct backoff_limits *limits)
     json_t *rktpods = json_array();
     usec_t backoff, held;
 
-    waits(&pod->life, limits, clocks.now, &backoff, &held);
+    waits(pod, limits, clocks.now, &backoff, &held);
     for (const struct rktpod *rktpod = pod->rktpods; rktpod; rktpod = rktpod->next)
         json_array_append_new(rktpods, rktpod_to_json(rktpod, &clocks));
     return json_pack("{s:s, s:s, s:s, s:s, s:i, s:I, s:I, s:s*, s:o, s:o*, s:o*, s:s*, s:o*, s:o*}",

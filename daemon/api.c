@@ -8,6 +8,7 @@
 #include "daemon/api-json.h"
 #include "daemon/checks.h"
 #include "daemon/own/api.h"
+#include "daemon/own/pods.h"
 #include "interface.h"
 
 #define PODS_A_REPLY 100
@@ -231,6 +232,7 @@ static void method_reset(struct api *api, struct call *call, json_t *parameters)
     if (!pod)
         return;
     life_reset(&pod->life, usec_now());
+    ownpods_reset(api->node->ownpods, pod);
     pod_event(&event, pod, MESSAGE_RESET, "back-off ended by user %u",
               (unsigned)call_peer(call).uid);
     events_emit(&api->node->events, &event, &pod->repeat, usec_now());
@@ -251,7 +253,7 @@ static void method_stop(struct api *api, struct call *call, json_t *parameters)
     struct pod *pod = find_pod(api, call, parameters);
 
     if (pod)
-        api_own_wish(api->node, call, pod, OWNPOD_STOP);
+        api_own_wish(api->node, call, pod, OWNLIFE_STOP);
 }
 
 static void method_remove(struct api *api, struct call *call, json_t *parameters)
@@ -259,7 +261,7 @@ static void method_remove(struct api *api, struct call *call, json_t *parameters
     struct pod *pod = find_pod(api, call, parameters);
 
     if (pod)
-        api_own_wish(api->node, call, pod, OWNPOD_REMOVE);
+        api_own_wish(api->node, call, pod, OWNLIFE_REMOVE);
 }
 
 /* GPUs. Who has them is looked up on disk. */

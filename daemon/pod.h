@@ -110,6 +110,7 @@ struct pod {
     bool registered;          /* in the register */
     bool is_own;              /* of gantry's own, daemon/own/pod.h: not forgotten by itself */
     bool is_stopped;          /* and nobody wants it to run */
+    usec_t retry_at;          /* and its start has failed, and is tried again then; 0: it has not */
     bool forgotten;           /* dropped from it: its state is to go as well */
     bool counted_held;        /* among struct pods' n_held */
     struct uv_timer_s *timer; /* daemon/pods.c */

@@ -63,6 +63,7 @@ enum ownlife_event {
     OWNLIFE_ON_UNWANTED, /* somebody wants it stopped, or removed */
     OWNLIFE_ON_DUE,      /* the time has come that an action has set */
     OWNLIFE_ON_CHANGED,  /* something may be otherwise: its unit, its run, its back-off */
+    OWNLIFE_ON_CUT,      /* systemd was out of reach for a while: changes may have been missed */
     OWNLIFE_ON_DONE,     /* what was begun is done */
     OWNLIFE_ON_FAILED,   /* it has failed */
     OWNLIFE_ON_LOST,     /* systemd is out of reach, and what became of it nobody knows */

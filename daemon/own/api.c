@@ -49,14 +49,15 @@ static void tell_done(struct ownpod_waiter *waiter, const char *failure)
     call_on_gone(call, NULL, NULL);
     if (failure)
         call_error(call, "io.gantry.Node.NotDone", json_pack("{s:s}", "reason", failure));
-    else if (waiter->wish == OWNPOD_REMOVE)
+    else if (waiter->wish == OWNLIFE_REMOVE)
         call_reply(call, NULL);
     else
         call_reply(call, json_pack("{s:o*}", "pod", pod_of(request)));
     free(request);
 }
 
-static void wish(struct node *node, struct call *call, struct ownpod *ownpod, enum ownpod_wish wish)
+static void wish(struct node *node, struct call *call, struct ownpod *ownpod,
+                 enum ownlife_wish wish)
 {
     struct request *request = calloc(1, sizeof(*request));
 
@@ -73,7 +74,7 @@ static void wish(struct node *node, struct call *call, struct ownpod *ownpod, en
 }
 
 void api_own_wish(struct node *node, struct call *call, const struct pod *pod,
-                  enum ownpod_wish wanted)
+                  enum ownlife_wish wanted)
 {
     struct ownpod *ownpod = ownpods_find_uid(node->ownpods, pod->uid);
 
@@ -90,7 +91,7 @@ void api_own_wish(struct node *node, struct call *call, const struct pod *pod,
 struct asked {
     json_t *manifest;
     const char *name, *namespace;
-    enum ownpod_policy policy;
+    enum ownlife_policy policy;
 };
 
 static const char *annotation_of(const json_t *manifest, const char *name)
@@ -125,7 +126,7 @@ static bool read_pod(struct asked *asked, struct call *call)
         return false;
     asked->name = kubepod_name(asked->manifest);
     asked->namespace = kubepod_namespace(asked->manifest);
-    return ownpod_policy_from_name(kubepod_restart_policy(asked->manifest), &asked->policy);
+    return ownlife_policy_from_name(kubepod_restart_policy(asked->manifest), &asked->policy);
 }
 
 static bool read_manifest(struct asked *asked, const char *name, struct call *call)
@@ -136,7 +137,7 @@ static bool read_manifest(struct asked *asked, const char *name, struct call *ca
 
     asked->name = own_name ? own_name : name ? name : "";
     asked->namespace = namespace ? namespace : "default";
-    asked->policy = OWNPOD_ALWAYS;
+    asked->policy = OWNLIFE_ALWAYS;
     if (!kind || strcmp(kind, "PodManifest") != 0)
         bad_manifest(call, "neither a Pod nor a PodManifest");
     else if (!kubepod_is_label(asked->name) || !kubepod_is_label(asked->namespace))
@@ -161,7 +162,7 @@ static bool read_asked(struct asked *asked, const json_t *parameters, struct cal
     if (!(kubepod_is_pod(asked->manifest) ? read_pod(asked, call)
                                           : read_manifest(asked, name, call)))
         return false;
-    if (!policy || ownpod_policy_from_name(policy, &asked->policy))
+    if (!policy || ownlife_policy_from_name(policy, &asked->policy))
         return true;
     call_error(call, "org.varlink.service.InvalidParameter",
                json_pack("{s:s}", "parameter", "restartPolicy"));
@@ -173,16 +174,11 @@ static bool read_asked(struct asked *asked, const json_t *parameters, struct cal
 static bool run_again(struct node *node, struct call *call, struct ownpod *ownpod,
                       const struct asked *asked)
 {
-    struct pod *pod = pods_find(&node->pods, ownpod->uid);
-
-    if (ownpod->wish != OWNPOD_STOP || ownpod->is_up || ownpod->step != OWNPOD_IDLE ||
-        strcmp(ownpod->namespace, asked->namespace) != 0 ||
+    if (ownpod->life.state != OWNLIFE_STOPPED || strcmp(ownpod->namespace, asked->namespace) != 0 ||
         !json_equal(ownpod->source, asked->manifest))
         return false;
     ownpod->policy = asked->policy;
-    if (pod)
-        life_reset(&pod->life, usec_now());
-    wish(node, call, ownpod, OWNPOD_RUN);
+    wish(node, call, ownpod, OWNLIFE_TRY);
     return true;
 }
 
@@ -199,7 +195,7 @@ static void run_new(struct node *node, struct call *call, const struct asked *as
         return;
     }
     ownpod->policy = asked->policy;
-    wish(node, call, ownpod, OWNPOD_RUN);
+    wish(node, call, ownpod, OWNLIFE_TRY);
 }
 
 void api_own_run(struct node *node, struct call *call, const json_t *parameters)
@@ -214,5 +210,5 @@ void api_own_run(struct node *node, struct call *call, const json_t *parameters)
     else if (!run_again(node, call, ownpod, &asked))
         call_error(call, "io.gantry.Node.NameInUse",
                    json_pack("{s:s, s:b}", "name", asked.name, "stopped",
-                             ownpod->wish == OWNPOD_STOP && !ownpod->is_up));
+                             ownpod->life.state == OWNLIFE_STOPPED));
 }

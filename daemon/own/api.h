@@ -14,4 +14,4 @@ void api_own_run(struct node *node, struct call *call, const json_t *parameters)
 
 /* Stop and Remove, of a pod that was found. */
 void api_own_wish(struct node *node, struct call *call, const struct pod *pod,
-                  enum ownpod_wish wish);
+                  enum ownlife_wish wish);

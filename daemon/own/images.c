@@ -9,18 +9,28 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/node.h"
 #include "daemon/own/steps.h"
 #include "daemon/own/units.h"
 
-static void fail_image(struct ownpod *ownpod, const struct oneshot_result *result)
-{
-    struct kubepod_image image;
-    CLEANUP(freep) char *what = NULL;
+static void see_to_images(struct ownpod *ownpod);
 
+/* What was begun for the image is over, and something may be amiss with what it has printed. */
+static void image_over(struct ownpod *ownpod, const struct oneshot_result *result,
+                       const char *nonsense)
+{
+    CLEANUP(freep) char *what = NULL;
+    struct kubepod_image image;
+
+    ownpod->fetch = NULL;
+    if (result->result == 0 && !nonsense && ownpod->life.state == OWNLIFE_FETCHING) {
+        see_to_images(ownpod);
+        return;
+    }
     kubepod_image(ownpod->source, ownpod->image, &image);
     if (asprintf(&what, "image %s", image.name) < 0)
         what = NULL;
-    ownrun_fail(ownpod, what ? what : "image", oneshot_words(result));
+    ownrun_step_over(ownpod, result, what ? what : "image", nonsense);
 }
 
 /* Of the image's manifest only what is needed is kept. */
@@ -45,14 +55,9 @@ static int keep_manifest(struct ownpod *ownpod, const char *text)
 static void inspected(void *userdata, const struct oneshot_result *result)
 {
     struct ownpod *ownpod = userdata;
+    bool is_known = result->result == 0 && keep_manifest(ownpod, result->out) == 0;
 
-    ownpod->fetch = NULL;
-    if (ownrun_is_closed(ownpod))
-        return;
-    if (result->result != 0 || keep_manifest(ownpod, result->out) < 0)
-        fail_image(ownpod, result);
-    else
-        ownrun_see_to_images(ownpod);
+    image_over(ownpod, result, is_known ? NULL : "rkt has printed no manifest of it");
 }
 
 static int keep_id(struct ownpod *ownpod, const char *image, const char *id)
@@ -66,28 +71,19 @@ static void fetched(void *userdata, const struct oneshot_result *result)
     CLEANUP(freep) char *id = adopt_last_line(result->out);
     struct kubepod_image image;
 
-    ownpod->fetch = NULL;
-    if (ownrun_is_closed(ownpod))
-        return;
     kubepod_image(ownpod->source, ownpod->image, &image);
-    if (result->result != 0 || !id || strncmp(id, "sha512-", strlen("sha512-")) != 0 ||
-        keep_id(ownpod, image.name, id) < 0) {
-        fail_image(ownpod, result);
-        return;
-    }
-    ownrun_tell_step(ownpod, "image %s: %s", image.name, id);
-    ownrun_see_to_images(ownpod);
+    bool is_known = result->result == 0 && id && strncmp(id, "sha512-", strlen("sha512-")) == 0 &&
+                    keep_id(ownpod, image.name, id) == 0;
+    if (is_known)
+        ownrun_tell_step(ownpod, "image %s: %s", image.name, id);
+    image_over(ownpod, result, is_known ? NULL : "rkt has printed no ID of it");
 }
 
-void ownrun_see_to_images(struct ownpod *ownpod)
+/* One after the other. */
+static void see_to_images(struct ownpod *ownpod)
 {
     struct kubepod_image image;
 
-    if (ownpod->wish != OWNPOD_RUN) {
-        ownrun_fail(ownpod, "image", "not wanted any more");
-        return;
-    }
-    ownpod->step = OWNPOD_FETCHING;
     while (kubepod_image(ownpod->source, ownpod->image, &image)) {
         const json_t *known = json_object_get(ownpod->images, image.name);
         if (!known && strncmp(image.name, "sha512-", strlen("sha512-")) == 0 &&
@@ -99,11 +95,37 @@ void ownrun_see_to_images(struct ownpod *ownpod)
             return;
         }
         if (!json_object_get(known, "manifest")) {
+            ownrun_tell_step(ownpod, "image %s: reading its manifest", image.name);
             ownpod->fetch = ownunits_inspect(
                 ownpod, json_string_value(json_object_get(known, "id")), inspected);
             return;
         }
         ownpod->image++;
     }
-    ownrun_prepare(ownpod);
+    ownrun_feed(ownpod, OWNLIFE_ON_DONE);
+}
+
+void ownrun_fetch(struct ownpod *ownpod)
+{
+    ownpod->image = 0;
+    if (ownpod_is_kubernetes(ownpod))
+        see_to_images(ownpod);
+    else
+        ownrun_feed(ownpod, OWNLIFE_ON_DONE);
+}
+
+static void fetch_stopped(void *userdata, int result, const char *reason)
+{
+    (void)reason;
+    ownrun_feed(userdata, result == BUS_E_LOST ? OWNLIFE_ON_LOST : OWNLIFE_ON_DONE);
+}
+
+/* What the gantryd before this one was at goes on without it. */
+void ownrun_cancel(struct ownpod *ownpod)
+{
+    ownrun_tell_step(ownpod, "ending what is under way");
+    if (ownpod->fetch)
+        oneshot_cancel(ownpod->fetch);
+    else
+        ownunits_stop_fetch(ownpod, fetch_stopped);
 }

@@ -236,7 +236,9 @@ struct oneshot *oneshot_run(struct bus *bus, uv_loop_t *loop, const char *folder
     return oneshot;
 }
 
-const char *oneshot_words(const struct oneshot_result *result)
+const char *oneshot_words(const struct oneshot_result *result, const char *nonsense)
 {
-    return result->err[0] ? result->err : result->reason;
+    if (result->err[0])
+        return result->err;
+    return result->result == 0 ? nonsense : result->reason;
 }

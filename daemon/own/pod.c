@@ -8,45 +8,8 @@
 
 #include "lib/kubepod.h"
 
-#define VERSION 1
-
-static const char *const policies[] = {
-    [OWNPOD_ALWAYS] = "Always",
-    [OWNPOD_ON_FAILURE] = "OnFailure",
-    [OWNPOD_NEVER] = "Never",
-};
-
-static const char *const wishes[] = {
-    [OWNPOD_RUN] = "run",
-    [OWNPOD_STOP] = "stop",
-    [OWNPOD_REMOVE] = "remove",
-};
-
-static bool find_word(const char *const *words, size_t n, const char *word, size_t *indexp)
-{
-    for (size_t i = 0; i < n; i++) {
-        if (strcmp(words[i], word) == 0) {
-            *indexp = i;
-            return true;
-        }
-    }
-    return false;
-}
-
-const char *ownpod_policy_name(enum ownpod_policy policy)
-{
-    return policies[policy];
-}
-
-bool ownpod_policy_from_name(const char *name, enum ownpod_policy *policyp)
-{
-    size_t i;
-
-    if (!find_word(policies, N_ELEMENTS(policies), name, &i))
-        return false;
-    *policyp = (enum ownpod_policy)i;
-    return true;
-}
+/* Of the file. */
+#define VERSION 2
 
 struct pod_identity ownpod_identity(const struct ownpod *ownpod)
 {
@@ -102,6 +65,7 @@ struct ownpod *ownpod_new(struct node *node, const char *uid, const char *name,
     ownpod->name = strdup(name);
     ownpod->namespace = strdup(namespace);
     ownpod->source = json_incref(source);
+    ownpod->life = OWNLIFE_NEW;
     ownpod->images = json_object();
     ownpod->rktpods = json_array();
     if (!ownpod->uid || !ownpod->name || !ownpod->namespace || !ownpod->images ||
@@ -119,36 +83,62 @@ struct ownpod *ownpod_free(struct ownpod *ownpod)
     json_decref(ownpod->images);
     json_decref(ownpod->rktpods);
     podspec_unref(ownpod->spec);
+    free(ownpod->doing);
+    free(ownpod->failure);
+    free(ownpod->remains);
     free(ownpod);
     return NULL;
 }
 
 json_t *ownpod_to_json(const struct ownpod *ownpod, const char *boot_id)
 {
-    return json_pack("{s:i, s:s, s:s, s:s, s:s, s:O, s:s, s:s, s:O, s:O, s:b, s:b, s:i}", "version",
-                     VERSION, "boot", boot_id, "uid", ownpod->uid, "name", ownpod->name,
+    const struct ownlife *life = &ownpod->life;
+
+    return json_pack("{s:i, s:s, s:s, s:s, s:s, s:O, s:s, s:s, s:s, s:i, s:i, s:I, s:O, s:O}",
+                     "version", VERSION, "boot", boot_id, "uid", ownpod->uid, "name", ownpod->name,
                      "namespace", ownpod->namespace, "source", ownpod->source, "policy",
-                     policies[ownpod->policy], "wish", wishes[ownpod->wish], "images",
-                     ownpod->images, "rktPods", ownpod->rktpods, "isUp", ownpod->is_up, "hasRun",
-                     ownpod->has_run, "restarts", (int)ownpod->restarts);
+                     ownlife_policy_name(ownpod->policy), "state", ownlife_state_name(life->state),
+                     "wish", ownlife_wish_name(life->wish), "starts", (int)life->n_starts,
+                     "failures", (int)life->n_failures, "retryAt", (json_int_t)life->retry_at,
+                     "images", ownpod->images, "rktPods", ownpod->rktpods);
 }
 
-int ownpod_from_json(struct ownpod **ownpodp, struct node *node, const json_t *json)
+static bool read_life(struct ownlife *life, const json_t *json)
 {
-    const char *uid, *name, *namespace, *policy, *wish;
-    json_t *source, *images, *rktpods;
-    int is_up, has_run, restarts;
-    size_t wish_index;
-    enum ownpod_policy policy_found;
+    const char *state, *wish;
+    int n_starts, n_failures;
+    json_int_t retry_at;
 
-    if (json_unpack((json_t *)json, "{s:s, s:s, s:s, s:o, s:s, s:s, s:o, s:o, s:b, s:b, s:i}",
-                    "uid", &uid, "name", &name, "namespace", &namespace, "source", &source,
-                    "policy", &policy, "wish", &wish, "images", &images, "rktPods", &rktpods,
-                    "isUp", &is_up, "hasRun", &has_run, "restarts", &restarts) < 0 ||
-        !ownpod_policy_from_name(policy, &policy_found) ||
-        !find_word(wishes, N_ELEMENTS(wishes), wish, &wish_index) || !json_is_object(source) ||
-        !json_is_object(images) || !json_is_array(rktpods) || !pod_uid_is_valid(uid) ||
-        !kubepod_is_label(name))
+    if (json_unpack((json_t *)json, "{s:s, s:s, s:i, s:i, s:I}", "state", &state, "wish", &wish,
+                    "starts", &n_starts, "failures", &n_failures, "retryAt", &retry_at) < 0 ||
+        !ownlife_state_from_name(state, &life->state) ||
+        !ownlife_wish_from_name(wish, &life->wish) || n_starts < 0 || n_failures < 0 ||
+        retry_at < 0)
+        return false;
+    life->n_starts = (unsigned)n_starts;
+    life->n_failures = (unsigned)n_failures;
+    life->retry_at = (usec_t)retry_at;
+    return true;
+}
+
+int ownpod_from_json(struct ownpod **ownpodp, struct node *node, const json_t *json,
+                     const char **whyp)
+{
+    const char *uid, *name, *namespace, *policy_name;
+    json_t *source, *images, *rktpods;
+    enum ownlife_policy policy;
+    struct ownlife life;
+
+    *whyp = "it is of another version";
+    if (json_integer_value(json_object_get(json, "version")) != VERSION)
+        return -EINVAL;
+    *whyp = "not as it should be";
+    if (json_unpack((json_t *)json, "{s:s, s:s, s:s, s:o, s:s, s:o, s:o}", "uid", &uid, "name",
+                    &name, "namespace", &namespace, "source", &source, "policy", &policy_name,
+                    "images", &images, "rktPods", &rktpods) < 0 ||
+        !ownlife_policy_from_name(policy_name, &policy) || !read_life(&life, json) ||
+        !json_is_object(source) || !json_is_object(images) || !json_is_array(rktpods) ||
+        !pod_uid_is_valid(uid) || !kubepod_is_label(name))
         return -EINVAL;
     struct ownpod *ownpod = ownpod_new(node, uid, name, namespace, source);
     if (!ownpod)
@@ -157,11 +147,8 @@ int ownpod_from_json(struct ownpod **ownpodp, struct node *node, const json_t *j
     json_decref(ownpod->rktpods);
     ownpod->images = json_incref(images);
     ownpod->rktpods = json_incref(rktpods);
-    ownpod->policy = policy_found;
-    ownpod->wish = (enum ownpod_wish)wish_index;
-    ownpod->is_up = is_up;
-    ownpod->has_run = has_run;
-    ownpod->restarts = (unsigned)restarts;
+    ownpod->policy = policy;
+    ownpod->life = life;
     *ownpodp = ownpod;
     return 0;
 }

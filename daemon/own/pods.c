@@ -85,31 +85,42 @@ struct ownpod *ownpods_find_uid(const struct ownpods *ownpods, const char *uid)
     return ownpod;
 }
 
+/* What of its life the node's register tells. */
+static void show(const struct ownpod *ownpod, struct pod *pod)
+{
+    const struct ownlife *life = &ownpod->life;
+
+    pod->is_stopped = !ownlife_is_wanted(life);
+    pod->retry_at = life->state == OWNLIFE_WAITING ? life->retry_at : 0;
+}
+
 int ownpods_put(struct ownpods *ownpods, struct ownpod *ownpod)
 {
     struct pod_identity identity = ownpod_identity(ownpod);
+    char unit[OWNUNITS_NAME_MAX];
     struct pod *pod = pods_get(&ownpods->node->pods, &identity);
 
     if (!pod) {
         ownpod_free(ownpod);
         return -ENOMEM;
     }
-    char unit[OWNUNITS_NAME_MAX];
     bus_watch_unit(ownpods->node->bus, ownunits_name(unit, ownpod));
     pod->is_own = true;
-    pod->is_stopped = ownpod->wish != OWNPOD_RUN;
     ownpod->next = ownpods->list;
     ownpods->list = ownpod;
+    show(ownpod, pod);
     return 0;
 }
 
-static void report(struct ownpods *ownpods, const char *name, const char *what, const char *reason)
+/* `repeat` as events_emit() has it. */
+static void report(struct ownpods *ownpods, const char *name, const char *what, const char *reason,
+                   struct repeat *repeat)
 {
     CLEANUP(event_deinit) struct event event;
 
     event_init(&event, MESSAGE_STATE, "state of pod %s of gantry's own %s: %s", name, what, reason);
     event_add(&event, "GANTRY_POD_NAME", "%s", name);
-    events_emit(&ownpods->node->events, &event, NULL, usec_now());
+    events_emit(&ownpods->node->events, &event, repeat, usec_now());
 }
 
 /* Reading. */
@@ -124,7 +135,8 @@ static bool is_of_this_boot(const struct ownpods *ownpods, const json_t *json)
 static void load_one(struct ownpods *ownpods, const char *name)
 {
     struct ownpod *ownpod = NULL;
-    json_error_t at = {.text = "not as it should be"};
+    json_error_t at = {.text = ""};
+    const char *why = at.text;
     int fd = openat(ownpods->fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     json_auto_t *json = fd >= 0 ? json_loadfd(fd, 0, &at) : NULL;
 
@@ -133,11 +145,11 @@ static void load_one(struct ownpods *ownpods, const char *name)
         unlinkat(ownpods->fd, name, 0);
         return;
     }
-    if (json && ownpod_from_json(&ownpod, ownpods->node, json) == 0) {
+    if (json && ownpod_from_json(&ownpod, ownpods->node, json, &why) == 0) {
         ownpods_put(ownpods, ownpod);
         return;
     }
-    report(ownpods, name, "cannot be read, put aside as .bad", at.text);
+    report(ownpods, name, "cannot be read, put aside as .bad", why, &(struct repeat){0});
     CLEANUP(freep) char *aside = NULL;
     if (asprintf(&aside, "%s.bad", name) < 0)
         aside = NULL;
@@ -178,13 +190,13 @@ static void after_write(uv_work_t *work, int status);
 static void begin_write(struct ownpod_save *save)
 {
     struct ownpods *ownpods = save->ownpods;
-    json_auto_t *json = save->ownpod->is_removed
-                            ? NULL
-                            : ownpod_to_json(save->ownpod, state_boot_id(ownpods->node->state));
+    bool is_removal = save->ownpod->life.state == OWNLIFE_ERASING;
+    json_auto_t *json =
+        is_removal ? NULL : ownpod_to_json(save->ownpod, state_boot_id(ownpods->node->state));
 
     free(save->text);
     save->text = json ? json_dumps(json, JSON_COMPACT) : NULL;
-    save->is_removal = save->ownpod->is_removed;
+    save->is_removal = is_removal;
     save->again = false;
     save->written = save->written_next;
     save->written_next = NULL;
@@ -200,7 +212,7 @@ static void after_write(uv_work_t *work, int status)
     (void)status;
     if (save->result < 0)
         report(save->ownpods, save->name, "cannot be written, and is lost if gantryd ends now",
-               strerror(-save->result));
+               strerror(-save->result), NULL);
     if (save->again) {
         begin_write(save);
     } else {
@@ -220,7 +232,7 @@ void ownpods_save(struct ownpods *ownpods, struct ownpod *ownpod,
     struct pod *pod = pods_find(&ownpods->node->pods, ownpod->uid);
 
     if (pod)
-        pod->is_stopped = ownpod->wish != OWNPOD_RUN;
+        show(ownpod, pod);
     if (save) {
         save->again = true;
         save->written_next = written ? written : save->written_next;
@@ -229,7 +241,7 @@ void ownpods_save(struct ownpods *ownpods, struct ownpod *ownpod,
     save = calloc(1, sizeof(*save));
     if (!save || asprintf(&save->name, "%s.json", ownpod->name) < 0) {
         free(save);
-        report(ownpods, ownpod->name, "cannot be written", strerror(ENOMEM));
+        report(ownpods, ownpod->name, "cannot be written", strerror(ENOMEM), NULL);
         if (written)
             written(ownpod);
         return;
@@ -255,7 +267,7 @@ static void drop_timer(struct ownpod *ownpod)
     ownpod->timer = NULL;
 }
 
-void ownpods_drop(struct ownpods *ownpods, struct ownpod *ownpod)
+void ownpods_take_out(struct ownpods *ownpods, struct ownpod *ownpod)
 {
     struct pod *pod = pods_find(&ownpods->node->pods, ownpod->uid);
     char unit[OWNUNITS_NAME_MAX];
@@ -268,7 +280,6 @@ void ownpods_drop(struct ownpods *ownpods, struct ownpod *ownpod)
     }
     bus_unwatch_unit(ownpods->node->bus, ownunits_name(unit, ownpod));
     drop_timer(ownpod);
-    ownpod_free(ownpod);
     if (pod) {
         pod->is_own = false;
         pods_forget(ownpods->node, pod, "it was removed");
@@ -283,9 +294,9 @@ static void unit_changed(void *userdata, const char *unit)
     struct ownpod *ownpod = name ? ownpods_find(ownpods, name) : NULL;
 
     if (ownpod)
-        ownrun_unit_changed(ownpod);
+        ownrun_feed(ownpod, OWNLIFE_ON_CHANGED);
     for (ownpod = unit ? NULL : ownpods->list; ownpod; ownpod = ownpod->next)
-        ownrun_bus_lost(ownpod);
+        ownrun_feed(ownpod, OWNLIFE_ON_CUT);
 }
 
 void ownpods_attach(struct ownpods *ownpods)
@@ -323,5 +334,13 @@ void ownpods_pod_changed(struct ownpods *ownpods, const struct pod *pod)
     struct ownpod *ownpod = ownpods_find_uid(ownpods, pod->uid);
 
     if (ownpod)
-        ownrun_look(ownpod);
+        ownrun_feed(ownpod, OWNLIFE_ON_CHANGED);
+}
+
+void ownpods_reset(struct ownpods *ownpods, const struct pod *pod)
+{
+    struct ownpod *ownpod = ownpods_find_uid(ownpods, pod->uid);
+
+    if (ownpod)
+        ownlife_reset(&ownpod->life);
 }

@@ -30,11 +30,12 @@ struct ownpod *ownpods_find_uid(const struct ownpods *ownpods, const char *uid);
 
 /* Takes it over, and the node knows the pod. Return: 0 or -ENOMEM; then it is freed. */
 int ownpods_put(struct ownpods *ownpods, struct ownpod *ownpod);
-/* Drops it, and the node forgets the pod as soon as it can. Its file has to be gone. */
-void ownpods_drop(struct ownpods *ownpods, struct ownpod *ownpod);
+/* Lets go of it: its name is free, and the node forgets the pod as soon as it can. Its file has to
+ * be gone; ownpod_free() is to follow. */
+void ownpods_take_out(struct ownpods *ownpods, struct ownpod *ownpod);
 
-/* Writes its file, or takes it away if the pod is removed; `written`, if not NULL, is called on the
- * loop when that is done. What cannot be written is told. */
+/* Writes its file, or takes it away if that is its state; `written`, if not NULL, is called on the
+ * loop when it is done. What cannot be written is told. */
 void ownpods_save(struct ownpods *ownpods, struct ownpod *ownpod,
                   void (*written)(struct ownpod *ownpod));
 
@@ -45,3 +46,7 @@ bool ownpods_is_closed(const struct ownpods *ownpods);
 /* Something has changed with a pod of the register: if it is one of ours, it may be time for
  * something. */
 void ownpods_pod_changed(struct ownpods *ownpods, const struct pod *pod);
+
+/* Somebody ends the back-off of a pod of the register: if it is one of ours, what its failed starts
+ * have to wait ends, too. ownpods_pod_changed() is to follow. */
+void ownpods_reset(struct ownpods *ownpods, const struct pod *pod);

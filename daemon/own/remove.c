@@ -15,19 +15,24 @@
 #include "daemon/own/units.h"
 #include "daemon/rktdir.h"
 
-/* The run before the one that runs is kept, so that one can look at what it left. */
-#define RKTPODS_KEPT 2
+/* Before a run begins, the one before it is kept, so that one can look at what it left. */
+#define RKTPODS_KEPT 1
 
 struct sweep {
     uv_work_t work;
     struct ownpod *ownpod;
     char *data_dir;
     json_t *rktpods; /* those that are left */
-    char *words;     /* what rkt rm said */
+    int result;      /* of rkt rm, as bus_start_unit() has it */
+    char *words;     /* what it said */
 };
 
-static void sweep_free(struct sweep *sweep)
+static void sweep_freep(struct sweep **sweepp)
 {
+    struct sweep *sweep = *sweepp;
+
+    if (!sweep)
+        return;
     free(sweep->data_dir);
     json_decref(sweep->rktpods);
     free(sweep->words);
@@ -45,88 +50,70 @@ static void see_what_is_left(uv_work_t *work)
     }
 }
 
-static void file_removed(struct ownpod *ownpod)
+/* It is removed when nothing is left of it. That of old runs something is left is no failure. */
+static void not_removed(struct ownpod *ownpod, int result, const char *words)
 {
-    ownrun_tell_journal(ownpod, MESSAGE_REMOVE, "removed");
-    ownrun_tell_done(ownpod, OWNPOD_REMOVE, NULL);
-    ownpods_drop(ownpod->node->ownpods, ownpod);
-}
-
-/* It can be tried again. */
-static void not_removed(struct ownpod *ownpod, const char *words)
-{
-    ownpod->wish = OWNPOD_STOP;
-    ownrun_save(ownpod);
-    ownrun_tell_done(ownpod, OWNPOD_REMOVE, words);
-    ownrun_look(ownpod);
-}
-
-static void removed(struct ownpod *ownpod, const char *words)
-{
-    if (json_array_size(ownpod->rktpods) > 0) {
-        not_removed(ownpod, words && words[0] ? words : "rkt rm has left something");
-        return;
-    }
-    ownpod->step = OWNPOD_REMOVING;
-    ownpod->is_removed = true;
-    ownpods_save(ownpod->node->ownpods, ownpod, file_removed);
+    free(ownpod->remains);
+    ownpod->remains = strdup(words && words[0] ? words : "rkt rm has left something");
+    ownrun_feed(ownpod, result == BUS_E_LOST ? OWNLIFE_ON_LOST : OWNLIFE_ON_FAILED);
 }
 
 static void swept(uv_work_t *work, int status)
 {
-    struct sweep *sweep = container_of(work, struct sweep, work);
+    CLEANUP(sweep_freep) struct sweep *sweep = container_of(work, struct sweep, work);
     struct ownpod *ownpod = sweep->ownpod;
 
     (void)status;
     json_decref(ownpod->rktpods);
-    ownpod->rktpods = sweep->rktpods;
-    bool was_all = ownpod->step == OWNPOD_REMOVING;
-    ownpod->step = OWNPOD_IDLE;
-    if (was_all && !ownrun_is_closed(ownpod)) {
-        removed(ownpod, sweep->words);
-    } else {
-        ownrun_save(ownpod);
-        ownrun_look(ownpod);
-    }
-    sweep->rktpods = NULL;
-    sweep_free(sweep);
+    ownpod->rktpods = json_incref(sweep->rktpods);
+    if (ownpod->life.state == OWNLIFE_REMOVING && json_array_size(ownpod->rktpods) > 0)
+        not_removed(ownpod, sweep->result, sweep->words);
+    else
+        ownrun_feed(ownpod, OWNLIFE_ON_DONE);
 }
 
 static void rkt_rm_done(void *userdata, const struct oneshot_result *result)
 {
     struct ownpod *ownpod = userdata;
-    struct sweep *sweep = calloc(1, sizeof(*sweep));
+    CLEANUP(sweep_freep) struct sweep *sweep = calloc(1, sizeof(*sweep));
 
     if (sweep) {
         sweep->ownpod = ownpod;
         sweep->data_dir = strdup(ownpod->node->config->rkt.data_dir);
         sweep->rktpods = json_deep_copy(ownpod->rktpods);
-        sweep->words = strdup(oneshot_words(result));
+        sweep->result = result->result;
+        sweep->words = strdup(oneshot_words(result, ""));
     }
     if (!sweep || !sweep->data_dir || !sweep->rktpods) {
-        if (sweep)
-            sweep_free(sweep);
-        bool was_all = ownpod->step == OWNPOD_REMOVING;
-        ownpod->step = OWNPOD_IDLE;
-        if (was_all && !ownrun_is_closed(ownpod))
-            not_removed(ownpod, strerror(ENOMEM));
+        not_removed(ownpod, BUS_E_FAILED, strerror(ENOMEM));
         return;
     }
     uv_queue_work(ownpod->node->loop, &sweep->work, see_what_is_left, swept);
+    sweep = NULL;
 }
 
-void ownrun_remove_all(struct ownpod *ownpod)
+void ownrun_sweep(struct ownpod *ownpod)
 {
-    ownpod->step = OWNPOD_REMOVING;
+    if (json_array_size(ownpod->rktpods) <= RKTPODS_KEPT) {
+        ownrun_feed(ownpod, OWNLIFE_ON_DONE);
+        return;
+    }
+    ownrun_tell_step(ownpod, "removing what older runs have left");
+    ownunits_remove(ownpod, RKTPODS_KEPT, rkt_rm_done);
+}
+
+void ownrun_remove(struct ownpod *ownpod)
+{
     ownrun_tell_step(ownpod, "removing what its runs have left");
     ownunits_remove(ownpod, 0, rkt_rm_done);
 }
 
-void ownrun_remove_old(struct ownpod *ownpod)
+static void erased(struct ownpod *ownpod)
 {
-    if (json_array_size(ownpod->rktpods) <= RKTPODS_KEPT || ownpod->has_swept)
-        return;
-    ownpod->has_swept = true;
-    ownpod->step = OWNPOD_SWEEPING;
-    ownunits_remove(ownpod, RKTPODS_KEPT, rkt_rm_done);
+    ownrun_feed(ownpod, OWNLIFE_ON_DONE);
+}
+
+void ownrun_erase(struct ownpod *ownpod)
+{
+    ownpods_save(ownpod->node->ownpods, ownpod, erased);
 }

@@ -157,6 +157,13 @@ struct oneshot *ownunits_inspect(struct ownpod *ownpod, const char *id, oneshot_
     return run_one(ownpod, "fetch", &arguments, done);
 }
 
+void ownunits_stop_fetch(struct ownpod *ownpod, bus_done_fn *done)
+{
+    char name[OWNUNITS_NAME_MAX];
+
+    bus_stop_unit(ownpod->node->bus, oneshot_name(name, ownpod, "fetch"), done, ownpod);
+}
+
 char *ownunits_volumes(const struct ownpod *ownpod)
 {
     char *path = NULL;

@@ -27,6 +27,8 @@ struct oneshot *ownunits_fetch(struct ownpod *ownpod, const struct kubepod_image
                                oneshot_done_fn *done);
 /* rkt image cat-manifest. Return: as oneshot_run(). */
 struct oneshot *ownunits_inspect(struct ownpod *ownpod, const char *id, oneshot_done_fn *done);
+/* Stops a unit of these two that somebody else has begun. */
+void ownunits_stop_fetch(struct ownpod *ownpod, bus_done_fn *done);
 /* rkt prepare, of the text of a pod manifest; it prints the UUID. */
 void ownunits_prepare(struct ownpod *ownpod, const char *manifest, oneshot_done_fn *done);
 /* rkt run-prepared of the newest rkt pod, as the pod's unit. */

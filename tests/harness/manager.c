@@ -9,6 +9,8 @@
  *
  *   hold   "METHOD UNIT": such calls are neither done nor answered as long as it is there; once one
  *          has come, there is the file "held"
+ *   fail   "METHOD UNIT": such calls fail
+ *   ready  is there when it serves
  *   keep   units that have ended stay loaded, as they do when another unit names them
  */
 
@@ -338,10 +340,12 @@ static void get_property(DBusMessage *call)
     free(name);
 }
 
-static bool is_held(const char *method, const char *unit)
+static bool is_ordered(const char *order, const char *method, const char *unit)
 {
-    char wanted[256], given[256] = "";
-    FILE *f = fopen(MANAGER_FOLDER "/hold", "re");
+    char path[128], wanted[256], given[256] = "";
+
+    snprintf(path, sizeof(path), MANAGER_FOLDER "/%s", order);
+    FILE *f = fopen(path, "re");
 
     if (f && !fgets(given, sizeof(given), f))
         given[0] = '\0';
@@ -351,11 +355,19 @@ static bool is_held(const char *method, const char *unit)
     return strcmp(wanted, given) == 0;
 }
 
+static void touch(const char *name)
+{
+    char path[128];
+
+    snprintf(path, sizeof(path), MANAGER_FOLDER "/%s", name);
+    fclose(fopen(path, "we"));
+}
+
 static void hold(DBusMessage *call)
 {
     assert(!held);
     held = dbus_message_ref(call);
-    fclose(fopen(MANAGER_FOLDER "/held", "we"));
+    touch("held");
 }
 
 static DBusHandlerResult take_call(DBusConnection *connection, DBusMessage *call, void *data)
@@ -379,8 +391,10 @@ static DBusHandlerResult take_call(DBusConnection *connection, DBusMessage *call
         if (!dbus_message_is_method_call(call, INTERFACE, methods[i].name))
             continue;
         dbus_message_get_args(call, NULL, DBUS_TYPE_STRING, &unit, DBUS_TYPE_INVALID);
-        if (is_held(methods[i].name, unit))
+        if (is_ordered("hold", methods[i].name, unit))
             hold(call);
+        else if (is_ordered("fail", methods[i].name, unit))
+            refuse(call, NAME ".Failed");
         else
             methods[i].answer(call, unit);
         return DBUS_HANDLER_RESULT_HANDLED;
@@ -410,6 +424,7 @@ int main(void)
     assert(bus && dbus_bus_register(bus, NULL));
     assert(dbus_connection_add_filter(bus, take_call, NULL, NULL));
     assert(dbus_bus_request_name(bus, NAME, 0, NULL) == DBUS_REQUEST_NAME_REPLY_PRIMARY_OWNER);
+    touch("ready");
     while (dbus_connection_read_write_dispatch(bus, 10)) {
         reap();
         drop_ended();

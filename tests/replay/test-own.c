@@ -9,142 +9,9 @@
 
 #include <signal.h>
 #include <stdio.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "lib/message.h"
-#include "tests/harness/manager.h"
-#include "tests/harness/rkt.h"
-
-#define BUS "/run/node/bus"
-
-static pid_t daemon_pid, manager_pid;
-
-static void start_bus(void)
-{
-    make_folders(MANAGER_FOLDER);
-    unlink(MANAGER_FOLDER "/keep");
-    write_text(BUS ".conf",
-               "<busconfig><listen>unix:path=" BUS "</listen><auth>EXTERNAL</auth>"
-               "<policy context='default'><allow send_destination='*'/><allow own='*'/>"
-               "<allow receive_sender='*'/></policy></busconfig>");
-    unlink(BUS);
-    daemon_pid =
-        start_argv("/usr/bin/dbus-daemon", (char *[]){"dbus-daemon", "--nofork", "--nopidfile",
-                                                      "--config-file=" BUS ".conf", NULL});
-    wait_for(is_there(BUS));
-    manager_pid = start_argv(node_built("tests/harness/manager"), (char *[]){"manager", NULL});
-}
-
-static void stop_bus(void)
-{
-    kill(manager_pid, SIGKILL);
-    finish(manager_pid);
-    kill(daemon_pid, SIGKILL);
-    finish(daemon_pid);
-}
-
-static int setup(void **state)
-{
-    setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=" BUS, 1);
-    setenv("GANTRY_DROPIN", node_built("rkt"), 1);
-    start_bus();
-    rkt_setup(state);
-    node_configure("[BackOff]\nInitial=300ms\nMax=600ms\n");
-    gantryd_end(SIGTERM);
-    gantryd_start();
-    return 0;
-}
-
-/* A sanitizer has its say in gantryd's exit status. */
-static int teardown(void **state)
-{
-    assert_int_equal(gantryd_end(SIGTERM), 0);
-    rkt_teardown(state);
-    stop_bus();
-    return 0;
-}
-
-/* A pod manifest of appc's that runs this. Return: its file. */
-static const char *write_manifest(const char *name, const char *script)
-{
-    static char path[128];
-    CLEANUP(json_decrefp) json_t *trace = trace_load("rkt-network");
-    const json_t *call = json_array_get(json_object_get(trace, "calls"), 0);
-    const json_t *apps = json_object_get(json_object_get(call, "manifest"), "apps");
-    const json_t *image = json_object_get(json_array_get(apps, 0), "image");
-
-    json_t *manifest =
-        json_pack("{s:s, s:s, s:[{s:s, s:O, s:{s:[s, s, s], s:s, s:s}}]}", "acVersion", "0.8.11",
-                  "acKind", "PodManifest", "apps", "name", "main", "image", image, "app", "exec",
-                  "/bin/sh", "-c", script, "user", "0", "group", "0");
-    snprintf(path, sizeof(path), "/run/node/%s.json", name);
-    assert_int_equal(json_dump_file(manifest, path, 0), 0);
-    json_decref(manifest);
-    return path;
-}
-
-/* gantryctl OPTION VERB ARGUMENT. */
-static void expect_ctl(const char *option, const char *verb, const char *argument, int status,
-                       const char *words)
-{
-    CLEANUP(result_deinit)
-    struct result result = run(node_built("gantryctl"), option, verb, argument, NULL);
-
-    if (result.status != status || !strstr(result.status == 0 ? result.out : result.err, words))
-        fail_msg("%s: %d: %s%s", verb, result.status, result.out, result.err);
-}
-
-static void ctl(const char *verb, const char *argument, int status, const char *words)
-{
-    expect_ctl("--json", verb, argument, status, words);
-}
-
-/* The pod as gantryd knows it; borrowed until the next call. NULL if it does not. */
-static json_t *explain(const char *name)
-{
-    static json_t *reply;
-
-    json_decref(reply);
-    reply = api_call("io.gantry.Node.Explain", json_pack("{s:s}", "pod", name));
-    if (json_object_get(reply, "error"))
-        return NULL;
-    return json_object_get(json_object_get(reply, "parameters"), "pod");
-}
-
-static bool is_in_state(const char *name, const char *state, bool is_stopped)
-{
-    const json_t *pod = explain(name);
-
-    return pod && strcmp(field(pod, "state"), state) == 0 &&
-           json_is_true(json_object_get(pod, "stopped")) == is_stopped;
-}
-
-static int64_t restarts_of(const char *name)
-{
-    return json_integer_value(json_object_get(explain(name), "restarts"));
-}
-
-static pid_t pid_of(const char *name)
-{
-    const json_t *run = json_array_get(json_object_get(explain(name), "rktPods"), 0);
-
-    return (pid_t)json_integer_value(json_object_get(run, "pid"));
-}
-
-static bool has_rktpods(void)
-{
-    CLEANUP(result_deinit)
-    struct result result = run(node_built("contrib/rkt-standin/rkt-standin"), GLOBAL_OPTIONS,
-                               "list", "--no-legend", NULL);
-
-    return result.out[0] != '\0';
-}
-
-static const char *id_of(enum message message)
-{
-    return message_info(message)->id;
-}
+#include "tests/harness/own.h"
 
 static void a_pod_runs_stops_and_runs_again(void **state)
 {
@@ -218,7 +85,7 @@ static void a_pod_that_fails_is_restarted(void **state)
     ctl("run", write_manifest("loop", "exit 3"), 0, "started");
     wait_for(restarts_of("loop") >= 4);
     CLEANUP(json_decrefp) json_t *own = read_json(NODE_STATE "/own/loop.json");
-    assert_in_range(json_array_size(json_object_get(own, "rktPods")), 2, 3);
+    assert_in_range(json_array_size(json_object_get(own, "rktPods")), 1, 2);
     ctl("rm", "loop", 0, "removing");
     assert_false(has_rktpods());
 }
@@ -299,102 +166,180 @@ static void a_kubernetes_pod_is_fetched_and_run(void **state)
     ctl("rm", "kube", 0, "removing");
 }
 
-static void it_outlives_gantryd(void **state)
+/* Nothing is left of it, and who was told so can rely on it. */
+static void the_name_of_a_failed_run_is_free(void **state)
 {
     (void)state;
-    ctl("run", write_manifest("on", "exec sleep 1000"), 0, "started");
-    ctl("run", write_manifest("off", "exec sleep 1000"), 0, "started");
-    ctl("run", write_manifest("gone", "exec sleep 1000"), 0, "started");
-    wait_for(is_in_state("on", "running", false) && is_in_state("gone", "running", false) &&
-             is_in_state("off", "running", false));
-    ctl("stop", "off", 0, "stopping");
-    pid_t on = pid_of("on"), gone = pid_of("gone");
-    gantryd_end(SIGKILL);
-    kill(gone, SIGTERM);
-    wait_for(kill(gone, 0) < 0);
-    gantryd_start();
-    wait_for(restarts_of("gone") == 1 && is_in_state("gone", "running", false));
-    assert_true(is_in_state("on", "running", false));
-    assert_int_equal(pid_of("on"), on);
-    assert_true(is_in_state("off", "ended", true));
-    ctl("rm", "on", 0, "removing");
-    ctl("rm", "off", 0, "removing");
-    ctl("rm", "gone", 0, "removing");
-    assert_false(has_rktpods());
+    for (unsigned i = 0; i < 3; i++) {
+        make_rkt_slow("*' prepare '*", "echo no >&2; exit 254");
+        ctl("run", write_manifest("again", "exec sleep 1000"), 1, "prepare: no");
+        make_rkt_slow("never", ":");
+        ctl("run", write_manifest("again", "exec sleep 2000"), 0, "started");
+        ctl("rm", "again", 0, "removing");
+    }
 }
 
-static void without_systemd_nothing_is_started(void **state)
+static void what_rkt_prints_is_looked_at(void **state)
 {
     (void)state;
-    ctl("run", write_manifest("up", "exec sleep 1000"), 0, "started");
-    wait_for(is_in_state("up", "running", false));
-    stop_bus();
-    ctl("run", write_manifest("late", "exec sleep 1000"), 1, "systemd cannot be asked over D-Bus");
-    /* Its units went with it: what became of them is asked when it is there again. */
-    start_bus();
-    wait_for(restarts_of("up") >= 1 && is_in_state("up", "running", false));
-    ctl("rm", "up", 0, "removing");
-    wait_for(!explain("late"));
+    make_rkt_slow("*' prepare '*", "exit 0");
+    ctl("run", write_manifest("mute", "exit 0"), 1, "prepare: rkt has printed no UUID");
+    make_rkt_slow("*' fetch '*", "echo not found >&2; exit 0");
+    ctl("run", write_kubernetes_pod("mute"), 1, "image /run/node/busybox.aci: not found");
+    make_rkt_slow("*' cat-manifest '*", "exit 0");
+    ctl("run", write_kubernetes_pod("mute"), 1,
+        "image /run/node/busybox.aci: rkt has printed no manifest of it");
 }
 
-static void a_file_that_cannot_be_read_is_put_aside(void **state)
+/* As the kubelet writes capabilities, rkt does not start a pod; its prepare does not mind. */
+static const char *write_unstartable(const char *name)
 {
-    CLEANUP(freep) char *boot_id = read_text("/proc/sys/kernel/random/boot_id");
-    char text[128];
+    const char *path = write_manifest(name, "exec sleep 1000");
+    CLEANUP(json_decrefp) json_t *manifest = read_json(path);
+    json_t *app = json_object_get(json_array_get(json_object_get(manifest, "apps"), 0), "app");
 
-    (void)state;
-    gantryd_end(SIGTERM);
-    boot_id[strcspn(boot_id, "\n")] = '\0';
-    snprintf(text, sizeof(text), "{\"boot\":\"%s\"}", boot_id);
-    write_text(NODE_STATE "/own/bad.json", text);
-    write_text(NODE_STATE "/own/old.json", "{\"boot\":\"another\"}");
-    gantryd_start();
-    assert_true(is_there(NODE_STATE "/own/bad.json.bad"));
-    assert_false(is_there(NODE_STATE "/own/bad.json"));
-    assert_false(is_there(NODE_STATE "/own/old.json"));
-    journal_wait("MESSAGE_ID", id_of(MESSAGE_STATE), "GANTRY_POD_NAME", "bad.json", NULL);
-}
-
-/* Restarts gantryd with a rkt that does this first for calls like `pattern`. */
-static void make_rkt_slow(const char *pattern, const char *commands)
-{
-    char script[1024];
-
-    snprintf(script, sizeof(script), "#!/bin/sh\ncase \"$*\" in %s) %s ;; esac\nexec %s \"$@\"\n",
-             pattern, commands, node_built("rkt"));
-    write_text("/run/node/slow-rkt", script);
-    assert_int_equal(chmod("/run/node/slow-rkt", 0755), 0);
-    setenv("GANTRY_DROPIN", "/run/node/slow-rkt", 1);
-    gantryd_end(SIGTERM);
-    gantryd_start();
-}
-
-static bool has_text(const char *path)
-{
-    CLEANUP(freep) char *text = read_text(path);
-
-    return text && text[0];
-}
-
-static const char *write_kubernetes_pod(const char *name)
-{
-    static char path[128];
-    char text[512];
-
-    snprintf(text, sizeof(text),
-             "{\"kind\":\"Pod\",\"metadata\":{\"name\":\"%s\"},\"spec\":{\"containers\":[{"
-             "\"name\":\"a\",\"image\":\"/run/node/busybox.aci\",\"command\":[\"/bin/sleep\","
-             "\"1000\"]}]}}",
-             name);
-    snprintf(path, sizeof(path), "/run/node/%s.json", name);
-    write_text(path, text);
+    json_object_set_new(app, "isolators",
+                        json_pack("[{s:s, s:{s:[s]}}, {s:s, s:{s:[s]}}]", "name",
+                                  "os/linux/capabilities-retain-set", "value", "set", "CAP_KILL",
+                                  "name", "os/linux/capabilities-remove-set", "value", "set",
+                                  "CAP_MKNOD"));
+    assert_int_equal(json_dump_file(manifest, path, 0), 0);
     return path;
 }
 
-static pid_t start_ctl(const char *verb, const char *argument)
+static void what_rkt_does_not_come_to_run_is_not_started(void **state)
 {
-    return start_argv(node_built("gantryctl"),
-                      (char *[]){"gantryctl", (char *)verb, (char *)argument, NULL});
+    (void)state;
+    ctl("run", write_unstartable("both"), 1, "run-prepared: rkt has ended before it ran the pod");
+    const json_t *entry = journal_wait("MESSAGE_ID", id_of(MESSAGE_NO_START), NULL);
+    assert_string_equal(field(entry, "GANTRY_REASON"),
+                        "run-prepared: rkt has ended before it ran the pod");
+    assert_int_equal(journal_count("MESSAGE_ID", id_of(MESSAGE_RUN)), 0);
+    assert_null(explain("both"));
+    assert_false(has_rktpods());
+}
+
+/* That its process is there is not yet a start. */
+static void a_start_is_told_when_rkt_runs_the_pod(void **state)
+{
+    (void)state;
+    unlink("/run/node/go");
+    make_rkt_slow(
+        "*' run-prepared '*",
+        "while [ ! -e /run/node/go ]; do sleep 0.02; done; [ $(cat /run/node/go) = on ] || "
+        "exit 254");
+    for (unsigned i = 0; i < 2; i++) {
+        bool is_good = i == 1;
+        unlink("/run/node/go");
+        pid_t run = start_ctl("run", write_manifest("idle", "exec sleep 1000"));
+        wait_for(has_state("idle", "started"));
+        write_text("/run/node/go", is_good ? "on" : "off");
+        assert_int_equal(finish(run), is_good ? 0 : 1);
+        assert_int_equal(has_printed("run", "started as gantry-idle.service\n"), is_good);
+    }
+    ctl("rm", "idle", 0, "removing");
+}
+
+/* However long a step takes, whoever waits has heard of it. */
+static void each_step_is_told_when_it_begins(void **state)
+{
+    (void)state;
+    unlink("/run/node/go");
+    make_rkt_slow("*' prepare '*", "while [ ! -e /run/node/go ]; do sleep 0.02; done");
+    pid_t run = start_ctl("run", write_manifest("slow", "exec sleep 1000"));
+    wait_for(has_printed("run", "preparing\n"));
+    pid_t rm = start_ctl("rm", "slow");
+    wait_for(has_printed("rm", "preparing\nwaiting for what is under way\n"));
+    write_text("/run/node/go", "");
+    assert_int_equal(finish(run), 1);
+    assert_true(has_printed("run", "it was removed meanwhile"));
+    assert_int_equal(finish(rm), 0);
+    assert_false(has_rktpods());
+    ctl("run", write_manifest("slow", "exec sleep 1000"), 0, "starting gantry-slow.service");
+    ctl("rm", "slow", 0, "stopping gantry-slow.service");
+}
+
+static void break_rkt(bool is_broken)
+{
+    if (is_broken)
+        write_text("/run/node/broken", "");
+    else
+        unlink("/run/node/broken");
+}
+
+static void a_restart_that_fails_is_tried_again(void **state)
+{
+    (void)state;
+    break_rkt(false);
+    make_rkt_slow("*' prepare '*", "[ ! -e /run/node/broken ] || { echo broken >&2; exit 254; }");
+    ctl("run", write_manifest("lame", "exec sleep 1000"), 0, "started");
+    break_rkt(true);
+    kill(pid_of("lame"), SIGTERM);
+    journal_wait("MESSAGE_ID", id_of(MESSAGE_NO_START), "GANTRY_REASON", "prepare: broken", NULL);
+    break_rkt(false);
+    wait_for(restarts_of("lame") == 1 && is_in_state("lame", "running", false));
+    ctl("rm", "lame", 0, "removing");
+}
+
+static void a_reset_ends_the_wait_of_a_failed_start(void **state)
+{
+    (void)state;
+    break_rkt(false);
+    node_configure("[BackOff]\nInitial=1h\nMax=1h\n");
+    make_rkt_slow("*' prepare '*", "[ ! -e /run/node/broken ] || { echo broken >&2; exit 254; }");
+    ctl("run", write_manifest("lame", "exec sleep 1000"), 0, "started");
+    break_rkt(true);
+    kill(pid_of("lame"), SIGTERM);
+    journal_wait("MESSAGE_ID", id_of(MESSAGE_NO_START), NULL);
+    wait_for(json_integer_value(json_object_get(explain("lame"), "heldUSec")) > 0);
+    expect_ctl("--no-pager", "list", NULL, 0, " 59m");
+    /* nor does another gantryd forget it */
+    gantryd_end(SIGKILL);
+    gantryd_start();
+    expect_ctl("--no-pager", "list", NULL, 0, " 59m");
+    break_rkt(false);
+    ctl("reset", "lame", 0, "");
+    wait_for(is_in_state("lame", "running", false));
+    assert_int_equal(json_integer_value(json_object_get(explain("lame"), "heldUSec")), 0);
+    ctl("rm", "lame", 0, "removing");
+}
+
+static bool has_metric(const char *line)
+{
+    CLEANUP(result_deinit) struct result result = run(node_built("gantryctl"), "metrics", NULL);
+
+    return strstr(result.out, line);
+}
+
+static void one_that_is_held_back_can_be_stopped(void **state)
+{
+    (void)state;
+    node_configure("[BackOff]\nInitial=1h\nMax=1h\n");
+    gantryd_end(SIGTERM);
+    gantryd_start();
+    ctl("run", write_manifest("loop", "exit 3"), 0, "started");
+    wait_for(is_in_state("loop", "held", false));
+    assert_true(has_metric("gantry_backoff_pods 1\n"));
+    ctl("stop", "loop", 0, "");
+    journal_wait("MESSAGE_ID", id_of(MESSAGE_STOP), "GANTRY_POD_NAME", "loop", NULL);
+    assert_true(is_in_state("loop", "ended", true));
+    assert_true(has_metric("gantry_backoff_pods 0\n"));
+    /* and runs again at once */
+    ctl("run", write_manifest("loop", "exit 3"), 0, "started");
+    ctl("rm", "loop", 0, "removing");
+}
+
+static void a_stop_that_fails_is_tried_again(void **state)
+{
+    (void)state;
+    ctl("run", write_manifest("stubborn", "exec sleep 1000"), 0, "started");
+    tell_manager("fail", "StopUnit gantry-stubborn.service");
+    pid_t stop = start_ctl("stop", "stubborn");
+    wait_for(has_printed("stop", "stopping gantry-stubborn.service\n"));
+    tell_manager("fail", NULL);
+    assert_int_equal(finish(stop), 0);
+    assert_true(is_in_state("stubborn", "ended", true));
+    ctl("rm", "stubborn", 0, "removing");
 }
 
 static void a_fetch_can_be_cancelled(void **state)
@@ -451,32 +396,19 @@ static void a_unit_that_has_ended_may_stay_loaded(void **state)
     (void)state;
     ctl("run", write_manifest("kept", "exec sleep 1000"), 0, "started");
     wait_for(is_in_state("kept", "running", false));
-    write_text(MANAGER_FOLDER "/keep", "");
+    tell_manager("keep", "");
     kill(pid_of("kept"), SIGTERM);
     wait_for(is_in_state("kept", "starting", false));
-    unlink(MANAGER_FOLDER "/keep");
+    tell_manager("keep", NULL);
     wait_for(is_in_state("kept", "running", false));
-    write_text(MANAGER_FOLDER "/keep", "");
+    tell_manager("keep", "");
     ctl("rm", "kept", 0, "removing");
     assert_false(has_rktpods());
 }
 
-/* As systemctl daemon-reexec has it: another one answers under the same name. */
-static void another_systemd_is_noticed(void **state)
-{
-    (void)state;
-    ctl("run", write_manifest("one", "exec sleep 1000"), 0, "started");
-    kill(manager_pid, SIGKILL);
-    finish(manager_pid);
-    manager_pid = start_argv(node_built("tests/harness/manager"), (char *[]){"manager", NULL});
-    /* it knows no unit of ours, so the pod has ended, and is restarted */
-    wait_for(restarts_of("one") >= 1);
-    ctl("run", write_manifest("two", "exec sleep 1000"), 0, "started");
-}
-
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, own_setup, own_teardown)
     static const struct CMUnitTest tests[] = {
         TEST(a_pod_runs_stops_and_runs_again),
         TEST(an_appc_manifest_goes_to_rkt_as_it_is),
@@ -484,14 +416,19 @@ int main(void)
         TEST(the_policy_says_what_is_restarted),
         TEST(what_cannot_be_started_is_told_and_forgotten),
         TEST(a_kubernetes_pod_is_fetched_and_run),
-        TEST(it_outlives_gantryd),
-        TEST(without_systemd_nothing_is_started),
-        TEST(a_file_that_cannot_be_read_is_put_aside),
+        TEST(the_name_of_a_failed_run_is_free),
+        TEST(what_rkt_prints_is_looked_at),
+        TEST(what_rkt_does_not_come_to_run_is_not_started),
+        TEST(a_start_is_told_when_rkt_runs_the_pod),
+        TEST(each_step_is_told_when_it_begins),
+        TEST(a_restart_that_fails_is_tried_again),
+        TEST(a_reset_ends_the_wait_of_a_failed_start),
+        TEST(one_that_is_held_back_can_be_stopped),
+        TEST(a_stop_that_fails_is_tried_again),
         TEST(a_fetch_can_be_cancelled),
         TEST(a_fetch_of_the_last_gantryd_can_be_cancelled),
         TEST(who_stops_one_that_is_being_removed_is_answered),
         TEST(a_unit_that_has_ended_may_stay_loaded),
-        TEST(another_systemd_is_noticed),
     };
 
     node_enter();
