@@ -15,6 +15,7 @@
 #include "daemon/own/sight.h"
 #include "daemon/own/steps.h"
 #include "daemon/own/units.h"
+#include "daemon/own/words.h"
 #include "daemon/rktdir.h"
 
 /* Looked for after a quarter of the time that has passed, and within these bounds. */
@@ -113,11 +114,24 @@ struct look {
     struct ownpods *ownpods;
     char uid[POD_UID_MAX + 1];
     char uuid[RKT_UUID_SIZE];
+    char unit[OWNUNITS_NAME_MAX];
     char *data_dir;
     enum ownlife_state state; /* that it is for */
+    wall_t since;             /* its unit was started */
     int status;               /* of the run that has ended */
-    bool runs;                /* found */
+    /* found */
+    bool runs;
+    char *words; /* why it has not run; NULL: not known */
 };
+
+static void look_freep(struct look **lookp)
+{
+    if (*lookp) {
+        free((*lookp)->data_dir);
+        free((*lookp)->words);
+    }
+    free(*lookp);
+}
 
 static void look_blocking(uv_work_t *work)
 {
@@ -126,20 +140,23 @@ static void look_blocking(uv_work_t *work)
     look->runs = look->state == OWNLIFE_STARTED
                      ? sight_runs(look->data_dir, look->uuid)
                      : sight_has_run(look->data_dir, look->uuid, look->status);
+    if (look->state == OWNLIFE_MISSED && !look->runs)
+        look->words = words_of_unit(look->unit, look->since);
 }
 
+/* In rkt's own words or, if there are none, what is known. */
 static void set_failure(struct ownpod *ownpod, const struct look *look)
 {
-    char words[64] = "rkt has ended before it ran the pod";
+    char otherwise[64] = "rkt has ended before it ran the pod";
 
     if (look->status != STATUS_UNKNOWN)
-        snprintf(words, sizeof(words), "rkt has ended with status %d", look->status);
-    ownrun_set_failure(ownpod, "run-prepared", words);
+        snprintf(otherwise, sizeof(otherwise), "rkt has ended with status %d", look->status);
+    ownrun_set_failure(ownpod, "run-prepared", look->words ? look->words : otherwise);
 }
 
 static void looked(uv_work_t *work, int status)
 {
-    struct look *look = container_of(work, struct look, work);
+    CLEANUP(look_freep) struct look *look = container_of(work, struct look, work);
     struct ownpod *ownpod = ownpods_find_uid(look->ownpods, look->uid);
 
     (void)status;
@@ -157,8 +174,6 @@ static void looked(uv_work_t *work, int status)
             set_failure(ownpod, look);
         ownrun_feed(ownpod, OWNLIFE_ON_RUNS_NOT);
     }
-    free(look->data_dir);
-    free(look);
 }
 
 void ownrun_look(struct ownpod *ownpod)
@@ -170,11 +185,10 @@ void ownrun_look(struct ownpod *ownpod)
     /* It is told when all is known. */
     if (is_over && !ownrun_has_ended(ownpod))
         return;
-    struct look *look = calloc(1, sizeof(*look));
+    CLEANUP(look_freep) struct look *look = calloc(1, sizeof(*look));
     if (look)
         look->data_dir = strdup(node->config->rkt.data_dir);
     if (!look || !look->data_dir) {
-        free(look);
         ownrun_poll(ownpod);
         return;
     }
@@ -183,7 +197,10 @@ void ownrun_look(struct ownpod *ownpod)
     look->status = rktpod ? rktpod->status : STATUS_UNKNOWN;
     snprintf(look->uid, sizeof(look->uid), "%s", ownpod->uid);
     snprintf(look->uuid, sizeof(look->uuid), "%s", ownpod_uuid(ownpod));
+    look->since.usec = usec_sub(wall_now().usec, usec_sub(usec_now(), ownpod->started_at));
+    ownunits_name(look->unit, ownpod);
     uv_queue_work(node->loop, &look->work, look_blocking, looked);
+    look = NULL;
 }
 
 void ownrun_poll(struct ownpod *ownpod)
