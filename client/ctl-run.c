@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Pods without a kubelet: gantryctl run, stop, rm and logs.
+ * Pods without a kubelet: gantryctl run.
  */
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "client/ctl.h"
 #include "client/plain.h"
-#include "lib/kubepod.h"
 
-/* A step is told as it comes; the last reply has none. */
-static int told_step(const struct ctl *ctl, json_t *parameters, void *userdata)
+int ctl_tell_step(const struct ctl *ctl, json_t *parameters, void *userdata)
 {
     (void)userdata;
     if (ctl->json) {
@@ -45,11 +44,40 @@ static bool is_policy(const char *text)
            strcmp(text, "Never") == 0;
 }
 
-int ctl_run(const struct ctl *ctl)
+static int not_read(const struct ctl *ctl, const char *why)
+{
+    fprintf(stderr, "gantryctl: %s: %s\n", ctl->argument, why);
+    return EXIT_FAILED;
+}
+
+/* Return: a new reference, or NULL and an exit status. */
+static json_t *read_manifest(const struct ctl *ctl, FILE *f, int *statusp)
 {
     json_error_t at;
+    struct stat st;
+
+    if (fstat(fileno(f), &st) == 0 && S_ISDIR(st.st_mode)) {
+        *statusp = not_read(ctl, strerror(EISDIR));
+        return NULL;
+    }
+    json_t *manifest = json_loadf(f, 0, &at);
+    if (!manifest) {
+        fprintf(stderr, "gantryctl: %s: not JSON: line %d, column %d: %s\n", ctl->argument, at.line,
+                at.column, at.text);
+        *statusp = EXIT_FAILED;
+    } else if (!json_is_object(manifest)) {
+        json_decref(manifest);
+        manifest = NULL;
+        *statusp = not_read(ctl, "neither a Pod nor a PodManifest");
+    }
+    return manifest;
+}
+
+int ctl_run(const struct ctl *ctl)
+{
     bool is_stdin = strcmp(ctl->argument, "-") == 0;
     CLEANUP(freep) char *name = is_stdin ? strdup("") : name_of_file(ctl->argument);
+    int status = 0;
 
     if (ctl->restart && !is_policy(ctl->restart)) {
         fprintf(stderr, "gantryctl: --restart takes Always, OnFailure or Never, not %s\n",
@@ -57,58 +85,14 @@ int ctl_run(const struct ctl *ctl)
         return EXIT_USAGE;
     }
     FILE *f = is_stdin ? stdin : fopen(ctl->argument, "re");
-    if (!f) {
-        fprintf(stderr, "gantryctl: %s: %s\n", ctl->argument, strerror(errno));
-        return EXIT_FAILED;
-    }
-    json_t *manifest = json_loadf(f, 0, &at);
+    if (!f)
+        return not_read(ctl, strerror(errno));
+    json_t *manifest = read_manifest(ctl, f, &status);
     if (!is_stdin)
         fclose(f);
-    if (!manifest) {
-        fprintf(stderr, "gantryctl: %s: not JSON: line %d, column %d: %s\n", ctl->argument, at.line,
-                at.column, at.text);
-        return EXIT_FAILED;
-    }
+    if (!manifest)
+        return status;
     json_t *parameters = json_pack("{s:o, s:s*, s:s*}", "manifest", manifest, "name",
                                    name && name[0] ? name : NULL, "restartPolicy", ctl->restart);
-    return ctl_call(ctl, "io.gantry.Node.Run", parameters, true, told_step, NULL);
-}
-
-int ctl_stop(const struct ctl *ctl)
-{
-    return ctl_call(ctl, "io.gantry.Node.Stop", json_pack("{s:s}", "pod", ctl->argument), true,
-                    told_step, NULL);
-}
-
-int ctl_rm(const struct ctl *ctl)
-{
-    return ctl_call(ctl, "io.gantry.Node.Remove", json_pack("{s:s}", "pod", ctl->argument), true,
-                    told_step, NULL);
-}
-
-/* gantryd is not asked: the journal outlives the pod. */
-int ctl_logs(const struct ctl *ctl)
-{
-    const char *slash = strchr(ctl->argument, '/');
-    const char *name = slash ? slash + 1 : ctl->argument;
-    char unit[128];
-    char *argv[10] = {"journalctl", "-u", unit};
-    size_t n = 3;
-
-    if (!kubepod_is_label(name)) {
-        fprintf(stderr, "gantryctl: \"%s\" is no pod's name\n", ctl->argument);
-        return EXIT_NO_POD;
-    }
-    snprintf(unit, sizeof(unit), "gantry-%s.service", name);
-    if (ctl->no_pager)
-        argv[n++] = "--no-pager";
-    if (ctl->follow)
-        argv[n++] = "-f";
-    if (ctl->json) {
-        argv[n++] = "-o";
-        argv[n++] = "json";
-    }
-    execvp(argv[0], argv);
-    fprintf(stderr, "gantryctl: journalctl: %s\n", strerror(errno));
-    return EXIT_FAILED;
+    return ctl_call(ctl, "io.gantry.Node.Run", parameters, true, ctl_tell_step, NULL);
 }

@@ -129,6 +129,32 @@ static bool read_pod(struct asked *asked, struct call *call)
     return ownlife_policy_from_name(kubepod_restart_policy(asked->manifest), &asked->policy);
 }
 
+/* Where the name was found says how it is mended. */
+static bool is_named_well(const struct asked *asked, bool is_annotated, struct call *call)
+{
+    static const char annotation[] = "annotation io.kubernetes.pod.";
+    CLEANUP(freep) char *reason = NULL;
+    int r = 0;
+
+    if (asked->name[0] == '\0')
+        r = asprintf(&reason, "the pod has no name: give it the %sname", annotation);
+    else if (!kubepod_is_label(asked->name) && is_annotated)
+        r = asprintf(&reason, "%sname: \"%s\" is not a DNS label", annotation, asked->name);
+    else if (!kubepod_is_label(asked->name))
+        r = asprintf(
+            &reason,
+            "the name \"%s\" is not a DNS label: give the file another one, or the pod the "
+            "%sname",
+            asked->name, annotation);
+    else if (!kubepod_is_label(asked->namespace))
+        r = asprintf(&reason, "%snamespace: \"%s\" is not a DNS label", annotation,
+                     asked->namespace);
+    else
+        return true;
+    bad_manifest(call, r < 0 ? strerror(ENOMEM) : reason);
+    return false;
+}
+
 static bool read_manifest(struct asked *asked, const char *name, struct call *call)
 {
     const char *kind = json_string_value(json_object_get(asked->manifest, "acKind"));
@@ -138,12 +164,9 @@ static bool read_manifest(struct asked *asked, const char *name, struct call *ca
     asked->name = own_name ? own_name : name ? name : "";
     asked->namespace = namespace ? namespace : "default";
     asked->policy = OWNLIFE_ALWAYS;
-    if (!kind || strcmp(kind, "PodManifest") != 0)
-        bad_manifest(call, "neither a Pod nor a PodManifest");
-    else if (!kubepod_is_label(asked->name) || !kubepod_is_label(asked->namespace))
-        bad_manifest(call, "the pod's name, and its namespace, have to be DNS labels");
-    else
-        return true;
+    if (kind && strcmp(kind, "PodManifest") == 0)
+        return is_named_well(asked, own_name, call);
+    bad_manifest(call, "neither a Pod nor a PodManifest");
     return false;
 }
 

@@ -140,7 +140,27 @@ static void what_cannot_be_started_is_told_and_forgotten(void **state)
         "\"a\",\"image\":\"b\",\"lifecycle\":{}}]}}");
     ctl("run", "/run/node/pod.json", 1, "spec.containers[0].lifecycle: rkt cannot honour it");
     write_text("/run/node/Bad_Name.json", "{\"acKind\":\"PodManifest\"}");
-    ctl("run", "/run/node/Bad_Name.json", 1, "DNS label");
+    ctl("run", "/run/node/Bad_Name.json", 1,
+        "the name \"Bad_Name\" is not a DNS label: give the file another one");
+    write_text("/run/node/none.json",
+               "{\"acKind\":\"PodManifest\",\"annotations\":[{\"name\":\"io.kubernetes.pod.name\","
+               "\"value\":\"A\"}]}");
+    ctl("run", "/run/node/none.json", 1,
+        "annotation io.kubernetes.pod.name: \"A\" is not a DNS label");
+    write_text("/run/node/none.json", "{\"acKind\":\"PodManifest\",\"annotations\":[{\"name\":"
+                                      "\"io.kubernetes.pod.namespace\",\"value\":\"A\"}]}");
+    ctl("run", "/run/node/none.json", 1,
+        "annotation io.kubernetes.pod.namespace: \"A\" is not a DNS label");
+    CLEANUP(result_deinit)
+    struct result piped =
+        run("/bin/sh", "-c", "echo '{\"acKind\":\"PodManifest\"}' | exec \"$0\" run -",
+            node_built("gantryctl"), NULL);
+    assert_int_equal(piped.status, 1);
+    assert_string_equal(piped.err, "gantryctl: the pod has no name: give it the annotation "
+                                   "io.kubernetes.pod.name\n");
+    write_text("/run/node/none.json", "[1]");
+    ctl("run", "/run/node/none.json", 1, "none.json: neither a Pod nor a PodManifest");
+    ctl("run", "/run/node", 1, "/run/node: Is a directory");
     write_text("/run/node/none.json", "{}");
     ctl("run", "/run/node/none.json", 1, "neither a Pod nor a PodManifest");
     write_text("/run/node/none.json", "kind: Pod");

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Pods without a kubelet: gantryctl stop and rm.
+ */
+
+#include "client/ctl.h"
+
+int ctl_stop(const struct ctl *ctl)
+{
+    return ctl_call(ctl, "io.gantry.Node.Stop", json_pack("{s:s}", "pod", ctl->argument), true,
+                    ctl_tell_step, NULL);
+}
+
+int ctl_rm(const struct ctl *ctl)
+{
+    return ctl_call(ctl, "io.gantry.Node.Remove", json_pack("{s:s}", "pod", ctl->argument), true,
+                    ctl_tell_step, NULL);
+}
