@@ -197,17 +197,31 @@ bool process_is_in_unit(int proc_fd, const char *unit)
     return false;
 }
 
-bool process_is_nested(int proc_fd)
+/* In how many pid namespaces it is known: a number for each, the outermost first. Return: 0 if that
+ * is not told. */
+static int count_namespaces(int proc_fd)
 {
     static const char name[] = "\nNSpid:";
     char text[8192];
     long outer, inner;
 
     if (read_proc(proc_fd, "status", text, sizeof(text)) < 0)
-        return false;
-    /* A number for each namespace, the outermost first. */
+        return 0;
     const char *line = strstr(text, name);
-    return line && sscanf(line + strlen(name), "%ld %ld", &outer, &inner) == 2;
+    int n = line ? sscanf(line + strlen(name), "%ld %ld", &outer, &inner) : 0;
+    return n > 0 ? n : 0;
+}
+
+bool process_is_nested(int proc_fd)
+{
+    return count_namespaces(proc_fd) > 1;
+}
+
+bool process_nesting_is_told(void)
+{
+    CLEANUP(fd_closep) int self = open("/proc/thread-self", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    return self >= 0 && faccessat(self, "children", R_OK, 0) == 0 && count_namespaces(self) > 0;
 }
 
 bool process_has_argument(int proc_fd, const char *argument)

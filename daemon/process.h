@@ -43,6 +43,11 @@ bool process_is_in_unit(int proc_fd, const char *unit);
 /* Whether it is in a pid namespace below that of whoever mounted /proc. */
 bool process_is_nested(int proc_fd);
 
+/* Whether this kernel tells it, and what process_open_tree() needs: Linux 4.1,
+ * CONFIG_PROC_CHILDREN.
+ */
+bool process_nesting_is_told(void);
+
 /* Whether one of the arguments that it was executed with is this. */
 bool process_has_argument(int proc_fd, const char *argument);
 

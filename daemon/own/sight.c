@@ -38,7 +38,8 @@ bool sight_runs(const char *data_dir, const char *uuid)
 
     switch (rktdir_process(data_dir, uuid, &pid)) {
     case RKTDIR_PROCESS_HAS_APPS:
-        return has_nested(pid) && rktdir_is_running(data_dir, uuid);
+        /* Who cannot see it does not wait for it, either. */
+        return (has_nested(pid) || !process_nesting_is_told()) && rktdir_is_running(data_dir, uuid);
     case RKTDIR_PROCESS_IS_APP:
         return is_executed(pid, uuid) && rktdir_is_running(data_dir, uuid);
     default:

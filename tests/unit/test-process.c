@@ -224,6 +224,7 @@ static void a_nested_process_has_a_pid_for_each_namespace(void **state)
     scratch_teardown((void **)&scratch);
     CLEANUP(fd_closep) int self = process_open_proc(getpid());
     assert_false(process_is_nested(self));
+    assert_true(process_nesting_is_told());
 }
 
 static void an_argument_is_found_as_a_whole(void **state)
