@@ -195,6 +195,8 @@ pid_t start_ctl(const char *verb, const char *argument)
 {
     char command[512];
 
+    snprintf(command, sizeof(command), "/run/node/%s", verb);
+    unlink(command);
     snprintf(command, sizeof(command), "exec %s %s %s >/run/node/%s 2>&1", node_built("gantryctl"),
              verb, argument, verb);
     return start_argv("/bin/sh", (char *[]){"sh", "-c", command, NULL});
