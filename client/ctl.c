@@ -67,8 +67,9 @@ static int unreachable(const struct ctl *ctl, const char *why)
 static int not_permitted(const json_t *parameters)
 {
     (void)parameters;
-    fprintf(stderr, "gantryctl: only root may ask gantryd, and whom AllowUsers= lets\n"
-                    "Try: sudo gantryctl ...\n");
+    fprintf(stderr,
+            "gantryctl: only root may ask that; what changes nothing, also whom AllowUsers= names\n"
+            "Try: sudo gantryctl ...\n");
     return EXIT_UNREACHABLE;
 }
 
@@ -91,7 +92,7 @@ static int not_connected(const struct ctl *ctl, int r)
 static int no_such_pod(const json_t *parameters)
 {
     fprintf(stderr,
-            "gantryctl: no pod has the name \"%s\", or a UID or rkt UUID that begins so\n"
+            "gantryctl: no pod has the name or UID \"%s\"\n"
             "See: gantryctl list\n",
             ctl_string(parameters, "pod"));
     return EXIT_NO_POD;

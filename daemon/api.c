@@ -183,8 +183,9 @@ static int match_pod(struct pod *pod, void *userdata)
     return 0;
 }
 
-/* Finds the pod that the call means. Return: NULL, and then the call is answered. */
-static struct pod *find_pod(struct api *api, struct call *call, json_t *parameters)
+/* Finds the pod that the call means; how a UID begins is enough only for what takes nothing away.
+ * Return: NULL, and then the call is answered. */
+static struct pod *find_pod(struct api *api, struct call *call, json_t *parameters, bool is_whole)
 {
     struct search search = {.exact = true, .matches = json_array()};
 
@@ -196,7 +197,7 @@ static struct pod *find_pod(struct api *api, struct call *call, json_t *paramete
     }
     search.length = strlen(search.text);
     pods_for_each(&api->node->pods, match_pod, &search);
-    if (!search.found) {
+    if (!search.found && !is_whole) {
         search.exact = false;
         pods_for_each(&api->node->pods, match_pod, &search);
     }
@@ -218,7 +219,7 @@ static void reply_pod(struct api *api, struct call *call, const struct pod *pod)
 
 static void method_explain(struct api *api, struct call *call, json_t *parameters)
 {
-    struct pod *pod = find_pod(api, call, parameters);
+    struct pod *pod = find_pod(api, call, parameters, false);
 
     if (pod)
         reply_pod(api, call, pod);
@@ -227,7 +228,7 @@ static void method_explain(struct api *api, struct call *call, json_t *parameter
 static void method_reset(struct api *api, struct call *call, json_t *parameters)
 {
     CLEANUP(event_deinit) struct event event = {0};
-    struct pod *pod = find_pod(api, call, parameters);
+    struct pod *pod = find_pod(api, call, parameters, false);
 
     if (!pod)
         return;
@@ -250,7 +251,7 @@ static void method_run(struct api *api, struct call *call, json_t *parameters)
 
 static void method_stop(struct api *api, struct call *call, json_t *parameters)
 {
-    struct pod *pod = find_pod(api, call, parameters);
+    struct pod *pod = find_pod(api, call, parameters, true);
 
     if (pod)
         api_own_wish(api->node, call, pod, OWNLIFE_STOP);
@@ -258,7 +259,7 @@ static void method_stop(struct api *api, struct call *call, json_t *parameters)
 
 static void method_remove(struct api *api, struct call *call, json_t *parameters)
 {
-    struct pod *pod = find_pod(api, call, parameters);
+    struct pod *pod = find_pod(api, call, parameters, true);
 
     if (pod)
         api_own_wish(api->node, call, pod, OWNLIFE_REMOVE);
@@ -426,23 +427,26 @@ static void method_get_interface(struct api *api, struct call *call, json_t *par
                    json_pack("{s:s}", "interface", name));
 }
 
+/* What changes something on the node is root's to ask for: a launch, or a pod of gantry's own, can
+ * get at all that root can. */
 static const struct method {
     const char *name;
     void (*answer)(struct api *api, struct call *call, json_t *parameters);
+    bool is_roots;
 } methods[] = {
-    {"io.gantry.Node.Launch", method_launch},
-    {"io.gantry.Node.List", method_list},
-    {"io.gantry.Node.Explain", method_explain},
-    {"io.gantry.Node.Reset", method_reset},
-    {"io.gantry.Node.GPUs", method_gpus},
-    {"io.gantry.Node.Metrics", method_metrics},
-    {"io.gantry.Node.Check", method_check},
-    {"io.gantry.Node.Run", method_run},
-    {"io.gantry.Node.Stop", method_stop},
-    {"io.gantry.Node.Remove", method_remove},
-    {"io.gantry.Node.Monitor", method_monitor},
-    {"org.varlink.service.GetInfo", method_get_info},
-    {"org.varlink.service.GetInterfaceDescription", method_get_interface},
+    {"io.gantry.Node.Launch", method_launch, true},
+    {"io.gantry.Node.List", method_list, false},
+    {"io.gantry.Node.Explain", method_explain, false},
+    {"io.gantry.Node.Reset", method_reset, true},
+    {"io.gantry.Node.GPUs", method_gpus, false},
+    {"io.gantry.Node.Metrics", method_metrics, false},
+    {"io.gantry.Node.Check", method_check, false},
+    {"io.gantry.Node.Run", method_run, true},
+    {"io.gantry.Node.Stop", method_stop, true},
+    {"io.gantry.Node.Remove", method_remove, true},
+    {"io.gantry.Node.Monitor", method_monitor, false},
+    {"org.varlink.service.GetInfo", method_get_info, false},
+    {"org.varlink.service.GetInterfaceDescription", method_get_interface, false},
 };
 
 static bool has_interface(const char *method, const char *interface)
@@ -469,10 +473,14 @@ static void no_such_method(struct call *call, const char *method)
 void api_handle(void *userdata, struct call *call, const struct varlink_call *message)
 {
     for (size_t i = 0; i < N_ELEMENTS(methods); i++) {
-        if (strcmp(methods[i].name, message->method) == 0) {
+        if (strcmp(methods[i].name, message->method) != 0)
+            continue;
+        if (methods[i].is_roots && call_peer(call).uid != 0)
+            call_error(call, "io.gantry.Node.NotPermitted",
+                       json_pack("{s:I}", "uid", (json_int_t)call_peer(call).uid));
+        else
             methods[i].answer(userdata, call, message->parameters);
-            return;
-        }
+        return;
     }
     no_such_method(call, message->method);
 }

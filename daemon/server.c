@@ -617,7 +617,7 @@ static void connected(uv_stream_t *listener, int status)
     start_timer(connection);
     if (!may_call(server, connection->peer.uid))
         send_last(connection, "io.gantry.Node.NotPermitted",
-                  json_pack("{s:i}", "uid", (int)connection->peer.uid));
+                  json_pack("{s:I}", "uid", (json_int_t)connection->peer.uid));
     else if (!make_place(server))
         send_last(connection, "io.gantry.Node.TooManyConnections", json_object());
     else

@@ -25,7 +25,7 @@ enum on_unreachable {
 struct config {
     struct {
         char *socket; /* Socket=: the API socket, if it is not handed over by systemd */
-        uid_t *users; /* AllowUsers=: who may call besides root */
+        uid_t *users; /* AllowUsers=: who may ask besides root, but change nothing */
         size_t n_users;
         unsigned n_connections_max; /* ConnectionsMax= */
     } daemon;

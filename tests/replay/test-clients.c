@@ -23,8 +23,32 @@ static const char *id_of(enum message message)
     return message_info(message)->id;
 }
 
+/* Return: the exit status of one that is not root and calls that method: 0 if the reply holds the
+ * words. */
+static int ask_as_nobody(const char *method, const char *words)
+{
+    char call[256], reply[16384] = "";
+    int status;
+
+    int n = snprintf(call, sizeof(call), "{\"method\":\"%s\",\"parameters\":{}}", method);
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (setgid(65534) < 0 || setuid(65534) < 0)
+            _exit(98);
+        int fd = client_connect_to(NODE_SOCKET);
+        if (send(fd, call, (size_t)n + 1, 0) < 0)
+            _exit(97);
+        _exit(recv(fd, reply, sizeof(reply) - 1, 0) > 0 && strstr(reply, words) ? 0 : 1);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return WEXITSTATUS(status);
+}
+
 static void strangers_are_turned_away_unread(void **state)
 {
+    static const char *const roots[] = {"io.gantry.Node.Launch", "io.gantry.Node.Reset",
+                                        "io.gantry.Node.Run", "io.gantry.Node.Stop",
+                                        "io.gantry.Node.Remove"};
     int status;
 
     (void)state;
@@ -50,19 +74,14 @@ static void strangers_are_turned_away_unread(void **state)
     node_configure("[Daemon]\nAllowUsers=65534\n");
     kill(gantryd_pid(), SIGHUP);
     journal_wait("MESSAGE_ID", id_of(MESSAGE_CONFIG), NULL);
-    pid = fork();
-    if (pid == 0) {
-        char reply[4096] = "";
-        static const char call[] = "{\"method\":\"org.varlink.service.GetInfo\"}";
-        if (setgid(65534) < 0 || setuid(65534) < 0)
-            _exit(98);
-        int fd = client_connect_to(NODE_SOCKET);
-        if (send(fd, call, sizeof(call), 0) < 0)
-            _exit(2);
-        _exit(recv(fd, reply, sizeof(reply) - 1, 0) > 0 && strstr(reply, "gantryd") ? 0 : 1);
-    }
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_int_equal(WEXITSTATUS(status), 0);
+    /* Then it may ask what changes nothing. */
+    assert_int_equal(ask_as_nobody("org.varlink.service.GetInfo", "gantryd"), 0);
+    assert_int_equal(ask_as_nobody("io.gantry.Node.List", "\"pods\":[]"), 0);
+    assert_int_equal(ask_as_nobody("io.gantry.Node.Check", "\"checks\":["), 0);
+    for (size_t i = 0; i < N_ELEMENTS(roots); i++)
+        assert_int_equal(ask_as_nobody(roots[i], "{\"error\":\"io.gantry.Node.NotPermitted\","
+                                                 "\"parameters\":{\"uid\":65534}}"),
+                         0);
 }
 
 static void garbage_is_answered_and_the_connection_closed(void **state)

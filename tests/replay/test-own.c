@@ -28,6 +28,11 @@ static void a_pod_runs_stops_and_runs_again(void **state)
     journal_wait("MESSAGE_ID", id_of(MESSAGE_STOP), "GANTRY_POD_NAME", "web", NULL);
     ctl("stop", "web", 0, "stopped");
 
+    /* what was meant is not guessed */
+    uid[8] = '\0';
+    ctl("stop", uid, 4, "no pod has the name or UID");
+    ctl("rm", uid, 4, "no pod has the name or UID");
+    uid[8] = '-';
     ctl("run", write_manifest("web", "exec sleep 2000"), 1, "of another manifest");
     ctl("run", write_manifest("web", "exec sleep 1000"), 0, "started as");
     wait_for(is_in_state("web", "running", false));
@@ -37,7 +42,7 @@ static void a_pod_runs_stops_and_runs_again(void **state)
     assert_false(has_rktpods());
     assert_false(is_there(NODE_STATE "/own/web.json"));
     journal_wait("MESSAGE_ID", id_of(MESSAGE_REMOVE), "GANTRY_POD_NAME", "web", NULL);
-    ctl("stop", "web", 4, "no pod has the name");
+    ctl("stop", "web", 4, "no pod has the name or UID \"web\"");
 }
 
 /* As rkt has stored it, less the annotations that say who the pod is; to free(). */

@@ -484,10 +484,10 @@ static void gantryctl_says_what_is_wrong(void **state)
         const char *message;
     } cases[] = {
         {"explain", "nobody", 4,
-         "gantryctl: no pod has the name \"nobody\", or a UID or rkt UUID that begins so\n"
+         "gantryctl: no pod has the name or UID \"nobody\"\n"
          "See: gantryctl list\n"},
         {"reset", "nobody", 4,
-         "gantryctl: no pod has the name \"nobody\", or a UID or rkt UUID that begins so\n"
+         "gantryctl: no pod has the name or UID \"nobody\"\n"
          "See: gantryctl list\n"},
     };
     static const struct {
@@ -605,8 +605,9 @@ static void gantryctl_fails_as(const char *uid, int status, const char *message)
 
 static void gantryctl_says_who_may_ask(void **state)
 {
-    static const char words[] = "gantryctl: only root may ask gantryd, and whom AllowUsers= lets\n"
-                                "Try: sudo gantryctl ...\n";
+    static const char words[] =
+        "gantryctl: only root may ask that; what changes nothing, also whom AllowUsers= names\n"
+        "Try: sudo gantryctl ...\n";
 
     (void)state;
     /* the kernel turns it away, or gantryd does */
