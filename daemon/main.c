@@ -16,7 +16,7 @@ static const char usage[] =
     "Stands between the kubelet and rkt: makes each pod ready for launch, and holds\n"
     "back those that keep failing. See gantryd(8).\n"
     "\n"
-    "  --config=FILE          instead of " SYSCONFDIR "/gantry/gantry.conf\n"
+    "  --config=FILE          instead of the file that gantry.conf(5) names\n"
     "  --check-config         tell what is wrong with the configuration, and exit\n"
     "  --state-directory=DIR  where the state of pods is kept\n"
     "  --version\n"
