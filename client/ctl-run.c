@@ -12,9 +12,12 @@
 #include "client/ctl.h"
 #include "client/plain.h"
 
-int ctl_tell_step(const struct ctl *ctl, json_t *parameters, void *userdata)
+/* The last reply has no step. */
+static int tell_step(const struct ctl *ctl, json_t *parameters, void *userdata)
 {
-    (void)userdata;
+    bool *has_begun = userdata;
+
+    *has_begun = true;
     if (ctl->json) {
         ctl_print_json(parameters, true);
         return 0;
@@ -24,6 +27,16 @@ int ctl_tell_step(const struct ctl *ctl, json_t *parameters, void *userdata)
         printf("%s\n", ctl_string(parameters, "step"));
     fflush(stdout);
     return 0;
+}
+
+int ctl_call_steps(const struct ctl *ctl, const char *method, json_t *parameters)
+{
+    bool has_begun = false;
+    int r = ctl_call(ctl, method, parameters, true, tell_step, &has_begun);
+
+    if (r == EXIT_UNREACHABLE && has_begun)
+        fprintf(stderr, "What was begun goes on when gantryd is there again: gantryctl list\n");
+    return r;
 }
 
 /* "web" of "/srv/web.json", or an empty name. Return: to free(), NULL without memory. */
@@ -62,8 +75,10 @@ static json_t *read_manifest(const struct ctl *ctl, FILE *f, int *statusp)
     }
     json_t *manifest = json_loadf(f, 0, &at);
     if (!manifest) {
-        fprintf(stderr, "gantryctl: %s: not JSON: line %d, column %d: %s\n", ctl->argument, at.line,
-                at.column, at.text);
+        fprintf(stderr,
+                "gantryctl: %s: not JSON: line %d, column %d: %s\n"
+                "Of YAML, kubectl makes it: kubectl convert --local -o json -f FILE\n",
+                ctl->argument, at.line, at.column, at.text);
         *statusp = EXIT_FAILED;
     } else if (!json_is_object(manifest)) {
         json_decref(manifest);
@@ -94,5 +109,5 @@ int ctl_run(const struct ctl *ctl)
         return status;
     json_t *parameters = json_pack("{s:o, s:s*, s:s*}", "manifest", manifest, "name",
                                    name && name[0] ? name : NULL, "restartPolicy", ctl->restart);
-    return ctl_call(ctl, "io.gantry.Node.Run", parameters, true, ctl_tell_step, NULL);
+    return ctl_call_steps(ctl, "io.gantry.Node.Run", parameters);
 }

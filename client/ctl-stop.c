@@ -8,12 +8,10 @@
 
 int ctl_stop(const struct ctl *ctl)
 {
-    return ctl_call(ctl, "io.gantry.Node.Stop", json_pack("{s:s}", "pod", ctl->argument), true,
-                    ctl_tell_step, NULL);
+    return ctl_call_steps(ctl, "io.gantry.Node.Stop", json_pack("{s:s}", "pod", ctl->argument));
 }
 
 int ctl_rm(const struct ctl *ctl)
 {
-    return ctl_call(ctl, "io.gantry.Node.Remove", json_pack("{s:s}", "pod", ctl->argument), true,
-                    ctl_tell_step, NULL);
+    return ctl_call_steps(ctl, "io.gantry.Node.Remove", json_pack("{s:s}", "pod", ctl->argument));
 }

@@ -81,6 +81,14 @@ static int too_many(const json_t *parameters)
     return EXIT_UNREACHABLE;
 }
 
+/* Only a manifest can be. */
+static int too_long(const struct ctl *ctl)
+{
+    fprintf(stderr, "gantryctl: %s: longer than the %zu MiB that gantryd takes\n", ctl->argument,
+            VARLINK_CALL_MAX >> 20);
+    return EXIT_FAILED;
+}
+
 /* connect(2) and send(2) have failed. */
 static int not_connected(const struct ctl *ctl, int r)
 {
@@ -247,6 +255,8 @@ int ctl_call(const struct ctl *ctl, const char *method, json_t *parameters, bool
         fprintf(stderr, "gantryctl: out of memory\n");
         return EXIT_FAILED;
     }
+    if (length > VARLINK_CALL_MAX)
+        return too_long(ctl);
     int r = connection_open(&connection, ctl->socket, deadline);
     if (r < 0)
         return not_connected(ctl, r);

@@ -54,9 +54,8 @@ int ctl_call(const struct ctl *ctl, const char *method, json_t *parameters, bool
              int (*reply)(const struct ctl *ctl, json_t *parameters, void *userdata),
              void *userdata);
 
-/* A reply of ctl_call(): a step of run, stop or rm, which is told as it comes. The last one has
- * none. */
-int ctl_tell_step(const struct ctl *ctl, json_t *parameters, void *userdata);
+/* Calls a method of run, stop or rm; its steps are told as they come. */
+int ctl_call_steps(const struct ctl *ctl, const char *method, json_t *parameters);
 
 /* Prints JSON, one object a line if it is one of many. */
 void ctl_print_json(const json_t *json, bool one_of_many);

@@ -475,6 +475,7 @@ static void check_volume(json_t *faults, const struct place *in, const json_t *o
 
 static void check_values(json_t *faults, const json_t *pod)
 {
+    static const char *const versions[] = {"v1", NULL};
     static const char *const policies[] = {"Always", "OnFailure", "Never", NULL};
     static const struct place metadata_place = {NULL, "metadata", 0},
                               spec_place = {NULL, "spec", 0};
@@ -489,6 +490,7 @@ static void check_values(json_t *faults, const json_t *pod)
         fault(faults, &spec_place, "%s", error_message(&error));
         return;
     }
+    check_word(faults, NULL, pod, "apiVersion", versions);
     check_label(faults, &metadata_place, meta, "name", true);
     check_label(faults, &metadata_place, meta, "namespace", false);
     check_label(faults, &spec_place, body, "hostname", false);

@@ -166,7 +166,7 @@ static bool read_manifest(struct asked *asked, const char *name, struct call *ca
     asked->policy = OWNLIFE_ALWAYS;
     if (kind && strcmp(kind, "PodManifest") == 0)
         return is_named_well(asked, own_name, call);
-    bad_manifest(call, "neither a Pod nor a PodManifest");
+    bad_manifest(call, "the manifest is neither a Pod nor a PodManifest");
     return false;
 }
 

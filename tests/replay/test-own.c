@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "lib/varlink.h"
 #include "tests/harness/own.h"
 
 static void a_pod_runs_stops_and_runs_again(void **state)
@@ -167,9 +168,15 @@ static void what_cannot_be_started_is_told_and_forgotten(void **state)
     ctl("run", "/run/node/none.json", 1, "none.json: neither a Pod nor a PodManifest");
     ctl("run", "/run/node", 1, "/run/node: Is a directory");
     write_text("/run/node/none.json", "{}");
-    ctl("run", "/run/node/none.json", 1, "neither a Pod nor a PodManifest");
+    ctl("run", "/run/node/none.json", 1, "the manifest is neither a Pod nor a PodManifest");
     write_text("/run/node/none.json", "kind: Pod");
-    ctl("run", "/run/node/none.json", 1, "not JSON");
+    ctl("run", "/run/node/none.json", 1, "kubectl convert --local -o json -f FILE");
+    CLEANUP(freep) char *letters = malloc(VARLINK_CALL_MAX);
+    memset(letters, 'x', VARLINK_CALL_MAX - 1);
+    letters[VARLINK_CALL_MAX - 1] = '\0';
+    CLEANUP(json_decrefp) json_t *huge = json_pack("{s:s}", "kind", letters);
+    assert_int_equal(json_dump_file(huge, "/run/node/huge.json", 0), 0);
+    ctl("run", "/run/node/huge.json", 1, "huge.json: longer than the 4 MiB that gantryd takes");
     ctl("run", "/run/node/missing.json", 1, "No such file");
 }
 
@@ -392,6 +399,8 @@ static void a_fetch_of_the_last_gantryd_can_be_cancelled(void **state)
     before = read_text("/run/node/fetching");
     gantryd_end(SIGKILL);
     assert_int_equal(finish(run), 3);
+    CLEANUP(freep) char *told = read_text("/run/node/run");
+    assert_non_null(strstr(told, "What was begun goes on when gantryd is there again"));
     gantryd_start();
     ctl("rm", "far", 0, "removing");
     assert_null(explain("far"));

@@ -76,6 +76,9 @@ static void takes_what_rkt_honours(void **state)
 static void names_what_it_does_not_take(void **state)
 {
     (void)state;
+    json_t *pod = make_pod("", "");
+    json_object_set_new(pod, "apiVersion", json_string("v2"));
+    expect_fault(pod, "apiVersion: there is no \"v2\"");
     expect_fault(make_pod("", "\"livenessProbe\":{}"),
                  "spec.containers[0].livenessProbe: rkt cannot honour it");
     expect_fault(make_pod("\"dnsPolicy\":\"Default\"", ""), "spec.dnsPolicy: rkt cannot honour it");
