@@ -13,9 +13,18 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <sys/sysinfo.h>
 
 #include "daemon/amend/rooms.h"
 #include "daemon/launch.h"
+
+/* MemTotal, without /proc/meminfo, for whose other lines the kernel counts through all it has. */
+static int64_t total_memory(void)
+{
+    struct sysinfo info;
+
+    return sysinfo(&info) == 0 ? (int64_t)info.totalram * info.mem_unit : 0;
+}
 
 /* Return: 0, and the score that the app has now; one that is there is rkt's to judge. */
 static int set_score(struct launch *launch, size_t app, const struct podspec_container *container,
@@ -26,7 +35,7 @@ static int set_score(struct launch *launch, size_t app, const struct podspec_con
         manifest_oom_score_adj(launch->manifest, app, scorep);
         return 0;
     }
-    *scorep = podspec_oom_score_adj(launch->spec, container, (int64_t)uv_get_total_memory());
+    *scorep = podspec_oom_score_adj(launch->spec, container, total_memory());
     return manifest_set_oom_score_adj(launch->manifest, app, *scorep);
 }
 
