@@ -62,14 +62,15 @@ int binds_make(const char *run_dir, pid_t pid, const char *data_dir, char **keyp
     return *keyp ? 0 : -ENOMEM;
 }
 
-/* What something is mounted on has to be a folder if that is one, and only then. */
+/* What something is mounted on has to be a folder if that is one, and only then. A file system is
+ * not asked for it again: what something is never changes. */
 static int make_target(const char *path, int fd)
 {
-    struct stat st;
+    struct statx stx;
 
-    if (fstat(fd, &st) < 0)
+    if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &stx) < 0)
         return -errno;
-    if (S_ISDIR(st.st_mode))
+    if (S_ISDIR(stx.stx_mode))
         return mkdir(path, 0700) < 0 ? -errno : 0;
     int target_fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (target_fd < 0)

@@ -13,7 +13,9 @@
  * all that decides over the life of the mounts is on file, and survives gantryd: they are needed
  * while the process lives, and then while a rkt pod that may run has the key in its manifest.
  *
- * It waits for file systems; none of it is for the loop.
+ * Making mounts waits for no file system but RUN_DIR's, which is memory. The rest is nothing for
+ * the loop: rkt's data directory is read, and the kernel takes its time to let go of mounts. (Those
+ * of a launch that fails while they are made there are let go there too; they are few.)
  */
 
 #include <sys/types.h>

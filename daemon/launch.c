@@ -46,6 +46,7 @@ struct launch *launch_free(struct launch *launch)
     for (size_t i = 0; i < launch->n_subpaths; i++) {
         free(launch->subpaths[i].volume);
         free(launch->subpaths[i].path);
+        fd_close(launch->subpaths[i].fd);
     }
     free(launch->subpaths);
     free(launch->amended);
@@ -127,7 +128,7 @@ int launch_add_subpath(struct launch *launch, const char *volume, const char *pa
     if (!list)
         return -ENOMEM;
     launch->subpaths = list;
-    struct subpath subpath = {.volume = strdup(volume), .path = strdup(path)};
+    struct subpath subpath = {.volume = strdup(volume), .path = strdup(path), .fd = -1};
     list[launch->n_subpaths++] = subpath;
     return subpath.volume && subpath.path ? 0 : -ENOMEM;
 }

@@ -25,6 +25,8 @@ struct gpus;
 struct subpath {
     char *volume; /* the manifest's name of it, used by no other mount */
     char *path;   /* relative to the root, as the pod spec has it */
+    int fd;       /* what it leads to, while that is open; else -1 */
+    bool made;    /* folders were made on the way there */
 };
 
 /* A room's way out, besides 0 (on to the next) and -errno (gantry itself failed; the launch goes on

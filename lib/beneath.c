@@ -54,10 +54,11 @@ static int clean(struct walk *walk, const char *path)
 }
 
 /* Return: an fd, or -1 whatever the reason is: the other way tells it better. */
-static int open_at_once(int root_fd, const char *path)
+static int open_at_once(int root_fd, const char *path, enum beneath_way way)
 {
     struct open_how how = {.flags = O_PATH | O_CLOEXEC,
-                           .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS};
+                           .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS |
+                                      (way == BENEATH_CACHED ? RESOLVE_CACHED : 0)};
 
     return (int)syscall(SYS_openat2, root_fd, path[0] ? path : ".", &how, sizeof(how));
 }
@@ -169,8 +170,10 @@ int beneath_open(int root_fd, const char *path, enum beneath_way way, struct ben
     int r = clean(&walk, path);
     if (r != 0)
         return r;
-    if (way == BENEATH_AT_ONCE)
-        walk.fd = open_at_once(root_fd, walk.path);
+    if (way != BENEATH_BY_COMPONENT)
+        walk.fd = open_at_once(root_fd, walk.path, way);
+    if (walk.fd < 0 && way == BENEATH_CACHED)
+        return BENEATH_E_WAIT;
     if (walk.fd < 0) {
         way = BENEATH_BY_COMPONENT;
         r = walk_by_component(&walk, root_fd);

@@ -19,9 +19,12 @@
 enum {
     /* It cannot be had; the error says why and, with the way to it, at which component. */
     BENEATH_E_REFUSED = 1,
+    /* A file system would have to be asked. Only BENEATH_CACHED comes to that. */
+    BENEATH_E_WAIT,
 };
 
 enum beneath_way {
+    BENEATH_CACHED,       /* openat2(2), Linux 5.12, for what the kernel knows by heart; no other */
     BENEATH_AT_ONCE,      /* openat2(2), Linux 5.6, for what is there; the other way for the rest */
     BENEATH_BY_COMPONENT, /* one openat(2) with O_NOFOLLOW for each */
 };
@@ -34,7 +37,7 @@ struct beneath {
 
 /* Opens `path` below the folder `root_fd`, which is borrowed. Empty components and `.` count for
  * nothing; a path of nothing else is the folder itself. It may block for as long as the file
- * system does.
- * Return: 0 and *found; BENEATH_E_REFUSED. */
+ * system does, unless the way is BENEATH_CACHED.
+ * Return: 0 and *found; BENEATH_E_REFUSED, BENEATH_E_WAIT. */
 int beneath_open(int root_fd, const char *path, enum beneath_way way, struct beneath *found,
                  struct error *error);

@@ -14,12 +14,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <string.h>
+#include <sys/syscall.h>
 
 #include "daemon/amend/rooms.h"
 #include "daemon/binds.h"
 #include "daemon/launch.h"
 #include "lib/beneath.h"
+
+/* So many are mounted on the loop at most; while they are, no other launch is answered. */
+#define AT_ONCE_MAX 16
 
 static int refuse(struct launch *launch, const struct subpath *subpath, const char *reason)
 {
@@ -27,42 +32,73 @@ static int refuse(struct launch *launch, const struct subpath *subpath, const ch
                      subpath->volume, subpath->path, reason);
 }
 
-/* Opens what the app is to see. Return: 0 and *found, LAUNCH_E_REFUSED. */
-static int open_subpath(struct launch *launch, const struct subpath *subpath, const char *root,
-                        struct beneath *found)
+static const char *volume_root(const struct launch *launch, const struct subpath *subpath)
+{
+    size_t index = manifest_find_volume(launch->manifest, subpath->volume);
+
+    return index != MANIFEST_NONE ? manifest_volume(launch->manifest, index).source : NULL;
+}
+
+static int open_root(const struct launch *launch, const char *root)
+{
+    struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_CACHED};
+
+    return launch->may_wait ? open(root, O_PATH | O_DIRECTORY | O_CLOEXEC)
+                            : (int)syscall(SYS_openat2, AT_FDCWD, root, &how, sizeof(how));
+}
+
+/* Opens what the app is to see. Return: 0, LAUNCH_E_REFUSED, LAUNCH_E_WAIT. */
+static int open_subpath(struct launch *launch, struct subpath *subpath)
 {
     CLEANUP(error_deinit) struct error error = ERROR_NULL;
-    CLEANUP(fd_closep) int root_fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    const char *root = volume_root(launch, subpath);
+    struct beneath found;
 
+    if (!root)
+        return refuse(launch, subpath, "the volume is none of the host's");
+    CLEANUP(fd_closep) int root_fd = open_root(launch, root);
+    if (root_fd < 0 && !launch->may_wait)
+        return LAUNCH_E_WAIT;
     if (root_fd < 0)
         return error_set(&launch->error, LAUNCH_E_REFUSED, "volume \"%s\": %s: %s", subpath->volume,
                          root, strerror(errno));
-    if (beneath_open(root_fd, subpath->path, BENEATH_AT_ONCE, found, &error) != 0)
+    int r = beneath_open(root_fd, subpath->path,
+                         launch->may_wait ? BENEATH_AT_ONCE : BENEATH_CACHED, &found, &error);
+    if (r == BENEATH_E_WAIT)
+        return LAUNCH_E_WAIT;
+    if (r != 0)
         return refuse(launch, subpath, error_message(&error));
+    subpath->fd = found.fd;
+    subpath->made = found.made;
     return 0;
+}
+
+/* Most launches find all that they name, and the kernel knows it: the thread pool would cost them
+ * more than the mounts do. */
+static int open_all(struct launch *launch)
+{
+    int r = launch->n_subpaths > AT_ONCE_MAX ? LAUNCH_E_WAIT : 0;
+
+    for (size_t i = 0; r == 0 && i < launch->n_subpaths; i++)
+        r = open_subpath(launch, &launch->subpaths[i]);
+    return r;
 }
 
 static int mount_one(struct launch *launch, size_t number)
 {
-    const struct subpath *subpath = &launch->subpaths[number];
-    size_t index = manifest_find_volume(launch->manifest, subpath->volume);
-    CLEANUP(fd_closep) int fd = -1;
+    struct subpath *subpath = &launch->subpaths[number];
     CLEANUP(freep) char *path = NULL;
-    struct beneath found;
 
-    const char *root =
-        index != MANIFEST_NONE ? manifest_volume(launch->manifest, index).source : NULL;
-    if (!root)
-        return refuse(launch, subpath, "the volume is none of the host's");
-    int r = open_subpath(launch, subpath, root, &found);
+    int r = subpath->fd < 0 ? open_subpath(launch, subpath) : 0;
     if (r != 0)
         return r;
-    fd = found.fd;
-    r = binds_add(launch->run_dir, launch->binds, number, fd, &path);
+    r = binds_add(launch->run_dir, launch->binds, number, subpath->fd, &path);
+    subpath->fd = fd_close(subpath->fd);
     if (r < 0)
         return refuse(launch, subpath, strerror(-r));
     r = launch_note(launch, "volume \"%s\" is %s%s below %s", subpath->volume, subpath->path,
-                    found.made ? ", which was made," : "", root);
+                    subpath->made ? ", which was made," : "", volume_root(launch, subpath));
+    size_t index = manifest_find_volume(launch->manifest, subpath->volume);
     return r < 0 ? r : manifest_set_volume_source(launch->manifest, index, path);
 }
 
@@ -79,9 +115,11 @@ int amend_subpath(struct launch *launch)
 {
     if (launch->n_subpaths == 0)
         return 0;
-    if (!launch->may_wait)
-        return LAUNCH_E_WAIT;
-    int r = mount_all(launch);
+    int r = launch->may_wait ? 0 : open_all(launch);
+    if (r == LAUNCH_E_WAIT)
+        return r;
+    if (r == 0)
+        r = mount_all(launch);
     if (r != 0)
         undo_subpath(launch);
     return r < 0 ? error_set(&launch->error, LAUNCH_E_REFUSED, "subPaths cannot be mounted: %s",

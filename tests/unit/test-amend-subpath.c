@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/unit.h"
 
+#include <dirent.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -107,6 +109,102 @@ static void the_source_becomes_a_mount_of_the_subpath(void **state)
     launch->room->undo(launch);
     assert_int_equal(mountns_count(scratch->path), 0);
     launch->room->undo(launch);
+}
+
+static unsigned n_descriptors(void)
+{
+    DIR *dir = opendir("/proc/self/fd");
+    unsigned n = 0;
+
+    assert_non_null(dir);
+    while (readdir(dir))
+        n++;
+    closedir(dir);
+    return n;
+}
+
+static bool kernel_has_cached(void)
+{
+    struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_CACHED};
+    CLEANUP(fd_closep) int fd = (int)syscall(SYS_openat2, AT_FDCWD, "/", &how, sizeof(how));
+
+    return fd >= 0;
+}
+
+static void what_the_kernel_knows_is_mounted_on_the_loop(void **state)
+{
+    const struct scratch *scratch = *state;
+    CLEANUP(config_unrefp) struct config *config = make_config("");
+    unsigned n_before = n_descriptors();
+    struct launch *launch = launch_of(scratch, config, (const char *const[]){"a", "b", NULL});
+
+    make_folder(scratch, "a");
+    make_folder(scratch, "a/there");
+    make_folder(scratch, "b");
+    assert_int_equal(launch_add_subpath(launch, "v0", "there"), 0);
+    if (kernel_has_cached()) {
+        assert_int_equal(amend_subpath(launch), 0);
+        is_mount_of(scratch, manifest_volume(launch->manifest, 0).source, "a/there");
+        undo_subpath(launch);
+        assert_int_equal(n_descriptors(), n_before);
+    } else {
+        assert_int_equal(amend_subpath(launch), LAUNCH_E_WAIT);
+    }
+    launch_free(launch);
+}
+
+static void what_has_to_be_made_is_not_begun_on_the_loop(void **state)
+{
+    const struct scratch *scratch = *state;
+    CLEANUP(config_unrefp) struct config *config = make_config("");
+    unsigned n_before = n_descriptors();
+    struct launch *launch = launch_of(scratch, config, (const char *const[]){"a", "b", NULL});
+
+    make_folder(scratch, "a");
+    make_folder(scratch, "b");
+    assert_int_equal(launch_add_subpath(launch, "v0", "."), 0);
+    assert_int_equal(launch_add_subpath(launch, "v1", "new"), 0);
+    assert_int_equal(amend_subpath(launch), LAUNCH_E_WAIT);
+    assert_null(launch->binds);
+    assert_int_equal(mountns_count(scratch->path), 0);
+    assert_int_equal(faccessat(scratch->fd, "b/new", F_OK, 0), -1);
+    launch->may_wait = true;
+    assert_int_equal(amend_subpath(launch), 0);
+    is_mount_of(scratch, manifest_volume(launch->manifest, 0).source, "a");
+    is_mount_of(scratch, manifest_volume(launch->manifest, 1).source, "b/new");
+    undo_subpath(launch);
+    launch_free(launch);
+    assert_int_equal(n_descriptors(), n_before);
+}
+
+static void what_is_open_goes_with_the_launch(void **state)
+{
+    const struct scratch *scratch = *state;
+    CLEANUP(config_unrefp) struct config *config = make_config("");
+    unsigned n_before = n_descriptors();
+    struct launch *launch = launch_of(scratch, config, (const char *const[]){"a", NULL});
+
+    make_folder(scratch, "a");
+    assert_int_equal(launch_add_subpath(launch, "v0", "."), 0);
+    assert_int_equal(launch_add_subpath(launch, "v0", "new"), 0);
+    assert_int_equal(amend_subpath(launch), LAUNCH_E_WAIT);
+    assert_int_equal(n_descriptors(), n_before + kernel_has_cached());
+    launch_free(launch);
+    assert_int_equal(n_descriptors(), n_before);
+}
+
+static void many_are_not_mounted_on_the_loop(void **state)
+{
+    const struct scratch *scratch = *state;
+    CLEANUP(config_unrefp) struct config *config = make_config("");
+    CLEANUP(launch_freep)
+    struct launch *launch = launch_of(scratch, config, (const char *const[]){"a", NULL});
+
+    make_folder(scratch, "a");
+    for (size_t i = 0; i < 17; i++)
+        assert_int_equal(launch_add_subpath(launch, "v0", "."), 0);
+    assert_int_equal(amend_subpath(launch), LAUNCH_E_WAIT);
+    assert_null(launch->binds);
 }
 
 /* The one sub path of volume v1 is refused, and the one of v0, which is good, is unmounted. */
@@ -258,6 +356,10 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         TEST(without_a_subpath_there_is_nothing_to_do),
         TEST(the_source_becomes_a_mount_of_the_subpath),
+        TEST(what_the_kernel_knows_is_mounted_on_the_loop),
+        TEST(what_has_to_be_made_is_not_begun_on_the_loop),
+        TEST(what_is_open_goes_with_the_launch),
+        TEST(many_are_not_mounted_on_the_loop),
         TEST(what_leads_out_is_refused_and_all_is_taken_back),
         TEST(a_volume_that_is_not_there_is_refused),
         TEST(it_never_goes_on_with_the_path_as_a_string),

@@ -43,13 +43,18 @@ static int open_root(const struct scratch *scratch)
     return fd;
 }
 
-/* Which way is taken to what is there: one that is not openat2(2) hides what that does wrong. */
-static enum beneath_way way_to_be_taken(enum beneath_way way)
+/* Whether openat2(2) is there, and knows that: a way that is not taken hides what it does wrong. */
+static bool kernel_has(uint64_t resolve)
 {
-    struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_BENEATH};
+    struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = resolve};
     CLEANUP(fd_closep) int fd = (int)syscall(SYS_openat2, AT_FDCWD, ".", &how, sizeof(how));
 
-    return fd >= 0 ? way : BENEATH_BY_COMPONENT;
+    return fd >= 0;
+}
+
+static enum beneath_way way_to_be_taken(enum beneath_way way)
+{
+    return kernel_has(RESOLVE_BENEATH) ? way : BENEATH_BY_COMPONENT;
 }
 
 /* The path is opened, either way, and is that file of the scratch folder. */
@@ -158,6 +163,42 @@ static void what_leads_out_or_may_is_refused_in_words(void **state)
     assert_int_equal(access(made, F_OK), -1);
     CLEANUP(freep) char *outside = scratch_path(scratch, "outside");
     assert_int_equal(rmdir(outside), 0);
+}
+
+static void asks_for_time(int root_fd, const char *path)
+{
+    struct beneath found = {.fd = -1};
+
+    assert_int_equal(beneath_open(root_fd, path, BENEATH_CACHED, &found, NULL), BENEATH_E_WAIT);
+    assert_int_equal(found.fd, -1);
+}
+
+static void what_is_not_known_by_heart_asks_for_time(void **state)
+{
+    const struct scratch *scratch = *state;
+    struct stat opened, there;
+    struct beneath found;
+
+    make_folder(scratch, "root", 0755);
+    make_folder(scratch, "root/a", 0755);
+    scratch_write(scratch, "root/a/file", "");
+    make_link(scratch, "root/link", "a");
+    CLEANUP(fd_closep) int root_fd = open_root(scratch);
+    if (kernel_has(RESOLVE_CACHED)) {
+        /* its file system is asked nothing: it is in memory, or was just written to */
+        assert_int_equal(beneath_open(root_fd, "a/file", BENEATH_CACHED, &found, NULL), 0);
+        CLEANUP(fd_closep) int fd = found.fd;
+        assert_false(found.made);
+        assert_int_equal(fstat(fd, &opened), 0);
+        assert_int_equal(fstatat(root_fd, "a/file", &there, 0), 0);
+        assert_int_equal(opened.st_ino, there.st_ino);
+    } else {
+        asks_for_time(root_fd, "a/file");
+    }
+    asks_for_time(root_fd, "link/file");
+    asks_for_time(root_fd, "a/new");
+    assert_int_equal(faccessat(root_fd, "a/new", F_OK, 0), -1);
+    assert_int_equal(beneath_open(root_fd, "..", BENEATH_CACHED, &found, NULL), BENEATH_E_REFUSED);
 }
 
 static void has_mode(const struct scratch *scratch, const char *name, mode_t mode, gid_t gid)
@@ -351,6 +392,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         TEST(what_is_there_is_opened_whatever_it_is),
         TEST(what_leads_out_or_may_is_refused_in_words),
+        TEST(what_is_not_known_by_heart_asks_for_time),
         TEST(what_is_missing_is_made_like_the_root),
         TEST(what_stands_there_instead_keeps_its_mode),
         TEST(a_setgid_root_hands_its_group_down),
