@@ -46,6 +46,7 @@ struct launch *launch_free(struct launch *launch)
     for (size_t i = 0; i < launch->n_subpaths; i++) {
         free(launch->subpaths[i].volume);
         free(launch->subpaths[i].path);
+        free(launch->subpaths[i].root);
         fd_close(launch->subpaths[i].fd);
     }
     free(launch->subpaths);

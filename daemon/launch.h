@@ -23,10 +23,12 @@ struct gpus;
 
 /* Part of a volume of the manifest, whose source is the volume's root. */
 struct subpath {
-    char *volume; /* the manifest's name of it, used by no other mount */
-    char *path;   /* relative to the root, as the pod spec has it */
-    int fd;       /* what it leads to, while that is open; else -1 */
-    bool made;    /* folders were made on the way there */
+    char *volume;    /* the manifest's name of it, used by no other mount */
+    char *path;      /* relative to the root, as the pod spec has it */
+    char *root;      /* NULL: nobody has asked for it yet */
+    int fd;          /* what it leads to, while that is open; else -1 */
+    bool made;       /* folders were made on the way there */
+    bool is_mounted; /* its volume has a mount for a source */
 };
 
 /* A room's way out, besides 0 (on to the next) and -errno (gantry itself failed; the launch goes on

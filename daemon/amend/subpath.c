@@ -32,13 +32,26 @@ static int refuse(struct launch *launch, const struct subpath *subpath, const ch
                      subpath->volume, subpath->path, reason);
 }
 
-static const char *volume_root(const struct launch *launch, const struct subpath *subpath)
+/* The volumes' sources, which become others: of all, before the first one does. */
+static int find_roots(struct launch *launch)
 {
-    size_t index = manifest_find_volume(launch->manifest, subpath->volume);
-
-    return index != MANIFEST_NONE ? manifest_volume(launch->manifest, index).source : NULL;
+    for (size_t i = 0; i < launch->n_subpaths; i++) {
+        struct subpath *subpath = &launch->subpaths[i];
+        size_t index = manifest_find_volume(launch->manifest, subpath->volume);
+        const char *source =
+            index != MANIFEST_NONE ? manifest_volume(launch->manifest, index).source : NULL;
+        if (subpath->root)
+            continue;
+        if (!source)
+            return refuse(launch, subpath, "the volume is none of the host's");
+        subpath->root = strdup(source);
+        if (!subpath->root)
+            return -ENOMEM;
+    }
+    return 0;
 }
 
+/* On the loop only if no file system is to be asked. */
 static int open_root(const struct launch *launch, const char *root)
 {
     struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_CACHED};
@@ -51,17 +64,14 @@ static int open_root(const struct launch *launch, const char *root)
 static int open_subpath(struct launch *launch, struct subpath *subpath)
 {
     CLEANUP(error_deinit) struct error error = ERROR_NULL;
-    const char *root = volume_root(launch, subpath);
+    CLEANUP(fd_closep) int root_fd = open_root(launch, subpath->root);
     struct beneath found;
 
-    if (!root)
-        return refuse(launch, subpath, "the volume is none of the host's");
-    CLEANUP(fd_closep) int root_fd = open_root(launch, root);
     if (root_fd < 0 && !launch->may_wait)
         return LAUNCH_E_WAIT;
     if (root_fd < 0)
         return error_set(&launch->error, LAUNCH_E_REFUSED, "volume \"%s\": %s: %s", subpath->volume,
-                         root, strerror(errno));
+                         subpath->root, strerror(errno));
     int r = beneath_open(root_fd, subpath->path,
                          launch->may_wait ? BENEATH_AT_ONCE : BENEATH_CACHED, &found, &error);
     if (r == BENEATH_E_WAIT)
@@ -84,6 +94,24 @@ static int open_all(struct launch *launch)
     return r;
 }
 
+/* Has the volume's source be the mount at `path`. */
+static int show(struct launch *launch, struct subpath *subpath, const char *path)
+{
+    size_t index = manifest_find_volume(launch->manifest, subpath->volume);
+    int r = launch_note(launch, "volume \"%s\" is %s%s below %s", subpath->volume, subpath->path,
+                        subpath->made ? ", which was made," : "", subpath->root);
+
+    subpath->fd = fd_close(subpath->fd);
+    subpath->is_mounted = true;
+    return r < 0 ? r : manifest_set_volume_source(launch->manifest, index, path);
+}
+
+static bool are_same(const struct subpath *a, const struct subpath *b)
+{
+    return strcmp(a->path, b->path) == 0 && strcmp(a->root, b->root) == 0;
+}
+
+/* Mounts one, for all that show the same: a container and its sidecar often do. */
 static int mount_one(struct launch *launch, size_t number)
 {
     struct subpath *subpath = &launch->subpaths[number];
@@ -93,13 +121,13 @@ static int mount_one(struct launch *launch, size_t number)
     if (r != 0)
         return r;
     r = binds_add(launch->run_dir, launch->binds, number, subpath->fd, &path);
-    subpath->fd = fd_close(subpath->fd);
     if (r < 0)
         return refuse(launch, subpath, strerror(-r));
-    r = launch_note(launch, "volume \"%s\" is %s%s below %s", subpath->volume, subpath->path,
-                    subpath->made ? ", which was made," : "", volume_root(launch, subpath));
-    size_t index = manifest_find_volume(launch->manifest, subpath->volume);
-    return r < 0 ? r : manifest_set_volume_source(launch->manifest, index, path);
+    for (size_t i = number; r == 0 && i < launch->n_subpaths; i++) {
+        if (!launch->subpaths[i].is_mounted && are_same(&launch->subpaths[i], subpath))
+            r = show(launch, &launch->subpaths[i], path);
+    }
+    return r;
 }
 
 static int mount_all(struct launch *launch)
@@ -107,7 +135,7 @@ static int mount_all(struct launch *launch)
     int r = binds_make(launch->run_dir, launch->pid, launch->data_dir, &launch->binds);
 
     for (size_t i = 0; r == 0 && i < launch->n_subpaths; i++)
-        r = mount_one(launch, i);
+        r = launch->subpaths[i].is_mounted ? 0 : mount_one(launch, i);
     return r == 0 ? manifest_set_annotation(launch->manifest, BINDS_ANNOTATION, launch->binds) : r;
 }
 
@@ -115,7 +143,9 @@ int amend_subpath(struct launch *launch)
 {
     if (launch->n_subpaths == 0)
         return 0;
-    int r = launch->may_wait ? 0 : open_all(launch);
+    int r = find_roots(launch);
+    if (r == 0 && !launch->may_wait)
+        r = open_all(launch);
     if (r == LAUNCH_E_WAIT)
         return r;
     if (r == 0)

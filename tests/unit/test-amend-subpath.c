@@ -123,6 +123,39 @@ static unsigned n_descriptors(void)
     return n;
 }
 
+static void what_is_the_same_is_mounted_once(void **state)
+{
+    static const struct {
+        const char *volume, *path;
+    } subpaths[] = {{"v0", "x"}, {"v1", "x"}, {"v2", "x"}, {"v3", "y"}, {"v4", "y"}};
+    const struct scratch *scratch = *state;
+    CLEANUP(config_unrefp) struct config *config = make_config("");
+    CLEANUP(launch_freep)
+    struct launch *launch =
+        launch_of(scratch, config, (const char *const[]){"a", "b", "a", "a", "a", NULL});
+    const char *sources[N_ELEMENTS(subpaths)];
+    unsigned n_before = n_descriptors();
+
+    make_folder(scratch, "a");
+    make_folder(scratch, "b");
+    make_folder(scratch, "a/x");
+    for (size_t i = 0; i < N_ELEMENTS(subpaths); i++)
+        assert_int_equal(launch_add_subpath(launch, subpaths[i].volume, subpaths[i].path), 0);
+    assert_int_equal(enter(launch), 0);
+    for (size_t i = 0; i < N_ELEMENTS(subpaths); i++)
+        sources[i] = manifest_volume(launch->manifest, i).source;
+    is_mount_of(scratch, sources[0], "a/x");
+    is_mount_of(scratch, sources[1], "b/x");
+    assert_string_equal(sources[2], sources[0]);
+    is_mount_of(scratch, sources[3], "a/y");
+    assert_string_equal(sources[4], sources[3]);
+    assert_int_equal(mountns_count(scratch->path), 3);
+    assert_int_equal(n_descriptors(), n_before);
+    assert_int_equal(launch->notes.n, 5);
+    undo_subpath(launch);
+    assert_int_equal(mountns_count(scratch->path), 0);
+}
+
 static bool kernel_has_cached(void)
 {
     struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_CACHED};
@@ -356,6 +389,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         TEST(without_a_subpath_there_is_nothing_to_do),
         TEST(the_source_becomes_a_mount_of_the_subpath),
+        TEST(what_is_the_same_is_mounted_once),
         TEST(what_the_kernel_knows_is_mounted_on_the_loop),
         TEST(what_has_to_be_made_is_not_begun_on_the_loop),
         TEST(what_is_open_goes_with_the_launch),
