@@ -15,6 +15,11 @@ struct manifest {
      * with the manifest, and each edit keeps them. */
     json_t *indices; /* a volume's name: the index of the first one */
     json_t *uses;    /* its name: the number of mount points and mounts */
+
+    /* The volumes as they stand in the root, kept in the same way: a launch asks for each a dozen
+     * times. */
+    struct manifest_volume *volumes;
+    size_t n_volumes;
 };
 
 struct manifest *manifest_free(struct manifest *manifest)
@@ -24,6 +29,7 @@ struct manifest *manifest_free(struct manifest *manifest)
     json_decref(manifest->root);
     json_decref(manifest->indices);
     json_decref(manifest->uses);
+    free(manifest->volumes);
     free(manifest);
     return NULL;
 }
@@ -33,7 +39,7 @@ json_t *manifest_json(const struct manifest *manifest)
     return json_incref(manifest->root);
 }
 
-static int index_volumes(struct manifest *manifest);
+static int read_volumes(struct manifest *manifest);
 static int count_uses(struct manifest *manifest);
 
 int manifest_from_json(struct manifest **manifestp, json_t *root, struct error *error)
@@ -50,7 +56,7 @@ int manifest_from_json(struct manifest **manifestp, json_t *root, struct error *
     manifest->root = root;
     manifest->indices = json_object();
     manifest->uses = json_object();
-    if (index_volumes(manifest) < 0 || count_uses(manifest) < 0)
+    if (read_volumes(manifest) < 0 || count_uses(manifest) < 0)
         return -ENOMEM;
     *manifestp = manifest;
     manifest = NULL;
@@ -199,7 +205,12 @@ int manifest_hashes(const struct manifest *manifest, char **hashesp)
 
 size_t manifest_n_volumes(const struct manifest *manifest)
 {
-    return json_array_size(json_object_get(manifest->root, "volumes"));
+    return manifest->n_volumes;
+}
+
+struct manifest_volume manifest_volume(const struct manifest *manifest, size_t index)
+{
+    return index < manifest->n_volumes ? manifest->volumes[index] : (struct manifest_volume){0};
 }
 
 static json_t *volume_entry(const struct manifest *manifest, size_t index)
@@ -207,23 +218,18 @@ static json_t *volume_entry(const struct manifest *manifest, size_t index)
     return json_array_get(json_object_get(manifest->root, "volumes"), index);
 }
 
-struct manifest_volume manifest_volume(const struct manifest *manifest, size_t index)
+/* One that was edited, or is new. Return: 0 or -ENOMEM. */
+static int read_volume(struct manifest *manifest, size_t index)
 {
     const json_t *entry = volume_entry(manifest, index);
+    const char *name = string_member(entry, "name");
 
-    return (struct manifest_volume){
-        .name = string_member(entry, "name"),
+    manifest->volumes[index] = (struct manifest_volume){
+        .name = name,
         .kind = string_member(entry, "kind"),
         .source = string_member(entry, "source"),
         .read_only = json_is_true(json_object_get(entry, "readOnly")),
     };
-}
-
-/* Return: 0 or -ENOMEM. */
-static int index_volume(struct manifest *manifest, size_t index)
-{
-    const char *name = string_member(volume_entry(manifest, index), "name");
-
     if (!name || json_object_get(manifest->indices, name))
         return 0;
     return json_object_set_new(manifest->indices, name, json_integer((json_int_t)index)) < 0
@@ -231,13 +237,27 @@ static int index_volume(struct manifest *manifest, size_t index)
                : 0;
 }
 
-static int index_volumes(struct manifest *manifest)
+/* Those that are behind the ones that have been read. Return: 0 or -ENOMEM. */
+static int read_more_volumes(struct manifest *manifest)
+{
+    size_t n = json_array_size(json_object_get(manifest->root, "volumes"));
+    struct manifest_volume *volumes = reallocarray(manifest->volumes, n + 1, sizeof(*volumes));
+    int r = 0;
+
+    if (!volumes)
+        return -ENOMEM;
+    manifest->volumes = volumes;
+    while (r == 0 && manifest->n_volumes < n)
+        r = read_volume(manifest, manifest->n_volumes++);
+    return r;
+}
+
+static int read_volumes(struct manifest *manifest)
 {
     int r = manifest->indices ? json_object_clear(manifest->indices) : -ENOMEM;
 
-    for (size_t i = 0; r == 0 && i < manifest_n_volumes(manifest); i++)
-        r = index_volume(manifest, i);
-    return r;
+    manifest->n_volumes = 0;
+    return r == 0 ? read_more_volumes(manifest) : r;
 }
 
 size_t manifest_find_volume(const struct manifest *manifest, const char *name)
@@ -450,28 +470,31 @@ int manifest_set_annotation(struct manifest *manifest, const char *name, const c
     return set_named(manifest, manifest->root, "annotations", name, json_string(value));
 }
 
+/* `value` is consumed. */
+static int set_in_volume(struct manifest *manifest, size_t index, const char *key, json_t *value)
+{
+    int r = edited(manifest, json_object_set_new(volume_entry(manifest, index), key, value));
+
+    return r == 0 ? read_volume(manifest, index) : r;
+}
+
 int manifest_set_volume_name(struct manifest *manifest, size_t index, const char *name)
 {
-    const char *before = string_member(volume_entry(manifest, index), "name");
+    const char *before = manifest_volume(manifest, index).name;
     bool was_first = before && manifest_find_volume(manifest, before) == index;
 
-    int r = edited(manifest,
-                   json_object_set_new(volume_entry(manifest, index), "name", json_string(name)));
-    if (r < 0)
-        return r;
-    return was_first ? index_volumes(manifest) : index_volume(manifest, index);
+    int r = set_in_volume(manifest, index, "name", json_string(name));
+    return r == 0 && was_first ? read_volumes(manifest) : r;
 }
 
 int manifest_set_volume_source(struct manifest *manifest, size_t index, const char *source)
 {
-    return edited(manifest, json_object_set_new(volume_entry(manifest, index), "source",
-                                                json_string(source)));
+    return set_in_volume(manifest, index, "source", json_string(source));
 }
 
 int manifest_set_volume_read_only(struct manifest *manifest, size_t index, bool read_only)
 {
-    return edited(manifest, json_object_set_new(volume_entry(manifest, index), "readOnly",
-                                                json_boolean(read_only)));
+    return set_in_volume(manifest, index, "readOnly", json_boolean(read_only));
 }
 
 int manifest_add_host_volume(struct manifest *manifest, const char *name, const char *source,
@@ -481,7 +504,7 @@ int manifest_add_host_volume(struct manifest *manifest, const char *name, const 
                               source, "readOnly", (int)read_only);
 
     int r = edited(manifest, json_array_append_new(list_of(manifest->root, "volumes"), entry));
-    return r == 0 ? index_volume(manifest, manifest_n_volumes(manifest) - 1) : r;
+    return r == 0 ? read_more_volumes(manifest) : r;
 }
 
 int manifest_remove_volumes(struct manifest *manifest, const bool *which)
@@ -492,7 +515,9 @@ int manifest_remove_volumes(struct manifest *manifest, const bool *which)
         if (which[i])
             r = edited(manifest, json_array_remove(json_object_get(manifest->root, "volumes"), i));
     }
-    return r == 0 ? index_volumes(manifest) : r;
+    /* In each case: what was read of those that have gone is void. */
+    int of_reading = read_volumes(manifest);
+    return r == 0 ? of_reading : r;
 }
 
 static json_t *mount_entry(const struct manifest *manifest, size_t app, size_t index)

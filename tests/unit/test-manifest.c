@@ -305,6 +305,28 @@ static void finds(const struct manifest *manifest, const char *name)
     assert_int_equal(manifest_n_uses(manifest, name), n);
 }
 
+static void is_same_text(const char *a, const char *b)
+{
+    assert_int_equal(a != NULL, b != NULL);
+    assert_true(!a || strcmp(a, b) == 0);
+}
+
+/* What is told of the volumes is what one is told who reads the text. */
+static void tells_what_it_holds(const struct manifest *manifest, const char *text)
+{
+    CLEANUP(manifest_freep) struct manifest *again = parse(text);
+
+    assert_int_equal(manifest_n_volumes(manifest), manifest_n_volumes(again));
+    for (size_t i = 0; i <= manifest_n_volumes(again); i++) {
+        struct manifest_volume told = manifest_volume(manifest, i);
+        struct manifest_volume read = manifest_volume(again, i);
+        is_same_text(told.name, read.name);
+        is_same_text(told.kind, read.kind);
+        is_same_text(told.source, read.source);
+        assert_int_equal(told.read_only, read.read_only);
+    }
+}
+
 static void an_edit_changes_that_and_nothing_else(void **state)
 {
     static const struct {
@@ -345,6 +367,7 @@ static void an_edit_changes_that_and_nothing_else(void **state)
         assert_int_equal(cases[i].edit(manifest), 0);
         assert_true(manifest_is_edited(manifest));
         has_text(manifest, expected);
+        tells_what_it_holds(manifest, expected);
         finds(manifest, "v");
         finds(manifest, "w");
         finds(manifest, "x");
