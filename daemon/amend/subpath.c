@@ -16,6 +16,7 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include "daemon/amend/rooms.h"
@@ -60,6 +61,21 @@ static int open_root(const struct launch *launch, const char *root)
                             : (int)syscall(SYS_openat2, AT_FDCWD, root, &how, sizeof(how));
 }
 
+/* rkt lets an app use the device that its volume is (contract section 2), and a volume may have
+ * been filled by anybody: only a device of the host's own /dev is one that the pod spec has asked
+ * for. What the kernel does not know by heart does not matter: the type of a file never changes. */
+static bool is_strange_device(int fd)
+{
+    struct statx found, dev;
+
+    if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &found) < 0)
+        return true;
+    if (!S_ISBLK(found.stx_mode) && !S_ISCHR(found.stx_mode))
+        return false;
+    return statx(AT_FDCWD, "/dev", AT_STATX_DONT_SYNC, STATX_TYPE, &dev) < 0 ||
+           found.stx_dev_major != dev.stx_dev_major || found.stx_dev_minor != dev.stx_dev_minor;
+}
+
 /* Opens what the app is to see. Return: 0, LAUNCH_E_REFUSED, LAUNCH_E_WAIT. */
 static int open_subpath(struct launch *launch, struct subpath *subpath)
 {
@@ -80,6 +96,8 @@ static int open_subpath(struct launch *launch, struct subpath *subpath)
         return refuse(launch, subpath, error_message(&error));
     subpath->fd = found.fd;
     subpath->made = found.made;
+    if (is_strange_device(found.fd))
+        return refuse(launch, subpath, "a device, and none of /dev");
     return 0;
 }
 

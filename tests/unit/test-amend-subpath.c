@@ -272,6 +272,38 @@ static void what_leads_out_is_refused_and_all_is_taken_back(void **state)
     assert_int_equal(rmdir(folder), 0);
 }
 
+static void a_device_is_had_only_of_the_hosts_dev(void **state)
+{
+    const struct scratch *scratch = *state;
+    CLEANUP(config_unrefp) struct config *config = make_config("");
+    CLEANUP(launch_freep)
+    struct launch *strange = launch_of(scratch, config, (const char *const[]){"a", NULL});
+    CLEANUP(launch_freep)
+    struct launch *own = make_launch(config, "1", (const char *const[]){"/dev", NULL});
+    unsigned n_before = n_descriptors();
+    struct stat null, mounted;
+
+    make_folder(scratch, "a");
+    assert_int_equal(stat("/dev/null", &null), 0);
+    assert_int_equal(mknodat(scratch->fd, "a/null", S_IFCHR | 0666, null.st_rdev), 0);
+    assert_int_equal(launch_add_subpath(strange, "v0", "null"), 0);
+    assert_int_equal(enter(strange), LAUNCH_E_REFUSED);
+    assert_string_equal(error_message(&strange->error),
+                        "volume \"v0\": subPath null: a device, and none of /dev");
+    assert_int_equal(mountns_count(scratch->path), 0);
+
+    own->pid = getpid();
+    own->run_dir = scratch->path;
+    assert_int_equal(launch_add_subpath(own, "v0", "null"), 0);
+    assert_int_equal(enter(own), 0);
+    assert_int_equal(stat(manifest_volume(own->manifest, 0).source, &mounted), 0);
+    assert_int_equal(mounted.st_rdev, null.st_rdev);
+    undo_subpath(own);
+    own = launch_free(own);
+    strange = launch_free(strange);
+    assert_int_equal(n_descriptors(), n_before);
+}
+
 static void a_volume_that_is_not_there_is_refused(void **state)
 {
     const struct scratch *scratch = *state;
@@ -395,6 +427,7 @@ int main(void)
         TEST(what_is_open_goes_with_the_launch),
         TEST(many_are_not_mounted_on_the_loop),
         TEST(what_leads_out_is_refused_and_all_is_taken_back),
+        TEST(a_device_is_had_only_of_the_hosts_dev),
         TEST(a_volume_that_is_not_there_is_refused),
         TEST(it_never_goes_on_with_the_path_as_a_string),
         TEST(a_race_never_mounts_the_outside),
