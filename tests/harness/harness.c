@@ -124,6 +124,24 @@ static void mount_empty(const char *path)
         die(path);
 }
 
+/* The machine's /dev, but what is made and mounted there is this node's alone: under stage1-fly an
+ * app has the node's. */
+static void mount_devices(void)
+{
+    make_folders("/run/dev");
+    if (mount("tmpfs", "/run/dev", "tmpfs", MS_NOSUID, NULL) < 0)
+        die("/run/dev");
+    make_folders("/run/dev/upper");
+    make_folders("/run/dev/work");
+    make_folders("/run/dev/pts");
+    if (mount("/dev/pts", "/run/dev/pts", NULL, MS_BIND, NULL) < 0 ||
+        mount("overlay", "/dev", "overlay", MS_NOSUID,
+              "lowerdir=/dev,upperdir=/run/dev/upper,workdir=/run/dev/work") < 0 ||
+        mount("/run/dev/pts", "/dev/pts", NULL, MS_BIND, NULL) < 0 ||
+        mount("tmpfs", "/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777") < 0)
+        die("/dev");
+}
+
 void node_enter(void)
 {
     static const char *const folders[] = {"/run", "/srv", "/var/lib/kubelet", "/var/lib/rkt"};
@@ -138,6 +156,10 @@ void node_enter(void)
         die("a mount namespace");
     for (size_t i = 0; i < N_ELEMENTS(folders); i++)
         mount_empty(folders[i]);
+    mount_devices();
+    /* Shared within, as the mounts of a node are. */
+    if (mount(NULL, "/", NULL, MS_REC | MS_SHARED, NULL) < 0)
+        die("shared mounts");
     make_folders("/run/node");
     make_folders("/run/gantry");
     make_folders("/run/recorder");

@@ -3,10 +3,10 @@
 
 /*
  * A node in small, for the tests that run the programs themselves: a mount namespace of its own
- * with empty /run, /srv, /var/lib/kubelet and /var/lib/rkt, so that the recorded launches can be
- * played with their own paths and nothing of the machine is touched; a journald that only listens;
- * gantryd with a socket that outlives it, as under systemd; and as rkt a recorder that notes how it
- * was called and becomes the rkt under test.
+ * with a /dev of its own and empty /run, /srv, /var/lib/kubelet and /var/lib/rkt, so that the
+ * recorded launches can be played with their own paths and nothing of the machine is touched; a
+ * journald that only listens; gantryd with a socket that outlives it, as under systemd; and as rkt
+ * a recorder that notes how it was called and becomes the rkt under test.
  *
  * Needs root; a test that cannot have its node fails.
  */
