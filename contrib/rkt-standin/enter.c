@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -78,13 +79,19 @@ static pid_t app_pid(const struct pod *pod, const char *app)
     return text ? (pid_t)strtol(text, NULL, 10) : 0;
 }
 
-/* In the child: the app's other namespaces, and its root for ours. */
-static int join(int pid_fd, pid_t app)
+/* In the child: the app's other namespaces, and its root for ours. fly goes to where the path of
+ * the app's root leads here. */
+static int join(int pid_fd, pid_t app, bool is_fly)
 {
-    char path[64];
+    char link[64], path[PATH_MAX];
 
-    snprintf(path, sizeof(path), "/proc/%d/root", (int)app);
-    CLEANUP(fd_closep) int root_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    snprintf(link, sizeof(link), "/proc/%d/root", (int)app);
+    if (is_fly) {
+        ssize_t length = readlink(link, path, sizeof(path) - 1);
+        path[length > 0 ? length : 0] = '\0';
+        return chdir(path) < 0 || chroot(".") < 0 ? -errno : 0;
+    }
+    CLEANUP(fd_closep) int root_fd = open(link, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (root_fd < 0 ||
         setns(pid_fd, CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET) < 0 ||
         fchdir(root_fd) < 0 || chroot(".") < 0)
@@ -141,7 +148,7 @@ static int run_command(pid_t app, char *const *argv, bool is_fly)
     if (r < 0)
         return r;
     if (pid == 0)
-        _exit(join(pid_fd, app) < 0 ? FAILED : become_command(argv, is_fly));
+        _exit(join(pid_fd, app, is_fly) < 0 ? FAILED : become_command(argv, is_fly));
     signal(SIGINT, SIG_IGN);
     signal(SIGQUIT, SIG_IGN);
     if (waitpid(pid, &status, 0) < 0)

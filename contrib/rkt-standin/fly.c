@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The fly-like stage1: this process becomes the app, by chroot and execve. Descriptors, signals,
- * cgroup, and all namespaces but the mount one stay as they were.
+ * cgroup and all namespaces stay as they were. So what it mounts is mounted on the host, and stays
+ * there until the pod is removed; and what is mounted below its /dev, /proc and /sys, which are the
+ * host's, is mounted below those of the host as well, and stays even then.
+ *
+ * rkt mounts volumes in an order that changes from run to run. Here what lies deepest comes first,
+ * so that whoever mounts one volume below another finds it covered at the first try.
  *
  * The sources of the mounts are picked up as detached trees before the chroot and put down after
  * it: so the app's own symlinks are followed as the app would follow them, and lead nowhere else.
@@ -13,6 +18,7 @@
 #include <linux/mount.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -66,14 +72,24 @@ static int tree_attach(int tree_fd, const char *target)
 
 static const char *const host_folders[] = {"/dev", "/proc", "/sys"};
 
+/* What the app mounts there is for the host as well. Most sources are no mounts; rkt does not try
+ * those. */
+static void share(const char *path)
+{
+    mount(NULL, path, NULL, MS_REC | MS_SHARED, NULL);
+}
+
 /* Picks up what is to be mounted: the host's folders, a tmpfs for /tmp, then the volumes. */
 static void open_trees(const struct mounts *mounts, int *trees)
 {
-    for (size_t i = 0; i < N_ELEMENTS(host_folders); i++)
+    for (size_t i = 0; i < N_ELEMENTS(host_folders); i++) {
+        share(host_folders[i]);
         *trees++ = tree_open(host_folders[i], true);
+    }
     *trees++ = tree_new_tmpfs();
     for (size_t i = 0; i < mounts->n; i++) {
         const struct mount *mount = &mounts->list[i];
+        share(mount->source);
         *trees = tree_open(mount->source, mount->is_recursive);
         if (*trees >= 0 && mount->is_read_only && tree_set_read_only(*trees) < 0)
             *trees = fd_close(*trees);
@@ -89,8 +105,8 @@ static int attach_trees(const struct mounts *mounts, const int *trees)
         r = tree_attach(*trees++, host_folders[i]);
     if (r == 0)
         r = tree_attach(*trees++, "/tmp");
-    for (size_t i = 0; r == 0 && i < mounts->n; i++)
-        r = tree_attach(*trees++, mounts->list[i].target);
+    for (size_t i = mounts->n; r == 0 && i-- > 0;)
+        r = tree_attach(trees[i], mounts->list[i].target);
     return r;
 }
 

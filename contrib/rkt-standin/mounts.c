@@ -135,7 +135,8 @@ static int insert(struct mounts *mounts, const struct mount *mount)
     return 0;
 }
 
-/* The fly stage1 overlooks what a mount point says of readOnly. */
+/* The fly stage1 overlooks what a mount point says of readOnly, and takes what is mounted below a
+ * source along only if it is told to. */
 static int add(struct mounts *mounts, const struct run *run, const struct app *app,
                const struct request *request, struct error *error)
 {
@@ -151,7 +152,8 @@ static int add(struct mounts *mounts, const struct run *run, const struct app *a
                                .target = request->target,
                                .is_read_only = (request->is_read_only && !run->is_fly) ||
                                                is_true(request->definition, "readOnly"),
-                               .is_recursive = !json_is_false(recursive),
+                               .is_recursive = run->is_fly ? json_is_true(recursive)
+                                                           : !json_is_false(recursive),
                            });
     if (r == 0)
         source = NULL;

@@ -206,25 +206,46 @@ int pod_find(struct pod *pod, const char *data_dir, const char *prefix, struct e
     return r;
 }
 
-/* Detaches what is mounted below a folder, the last first. The pods' own mounts are in namespaces
- * of theirs; this is for whatever else there may be, before all below is deleted. */
-static void unmount_below(const char *path)
+/* Calls `act` for the mounts below a folder, in their order, until it fails. Return: what it said.
+ */
+static int for_mounts_below(const char *folder, int (*act)(const char *path))
 {
-    size_t length = strlen(path);
+    size_t length = strlen(folder);
+    FILE *mounts = setmntent("/proc/self/mounts", "re");
+    int r = mounts ? 0 : -errno;
 
-    for (bool again = true; again;) {
-        CLEANUP(freep) char *last = NULL;
-        FILE *mounts = setmntent("/proc/self/mounts", "re");
-        for (struct mntent *entry; mounts && (entry = getmntent(mounts));) {
-            if (strncmp(entry->mnt_dir, path, length) == 0 && entry->mnt_dir[length] == '/') {
-                free(last);
-                last = strdup(entry->mnt_dir);
-            }
-        }
-        if (mounts)
-            endmntent(mounts);
-        again = last && umount2(last, MNT_DETACH) == 0;
+    for (struct mntent *entry; r == 0 && (entry = getmntent(mounts));) {
+        if (strncmp(entry->mnt_dir, folder, length) == 0 && entry->mnt_dir[length] == '/')
+            r = act(entry->mnt_dir);
     }
+    if (mounts)
+        endmntent(mounts);
+    return r;
+}
+
+/* EINVAL: another mount covers it; then it was reached from the one that it is mounted in. */
+static int make_private(const char *path)
+{
+    return mount(NULL, path, NULL, MS_REC | MS_PRIVATE, NULL) < 0 && errno != EINVAL ? -errno : 0;
+}
+
+/* With all that is mounted below. */
+static int detach(const char *path)
+{
+    return umount2(path, MNT_DETACH) < 0 ? -errno : 1;
+}
+
+/* Of the fly-like pods' mounts some are the host's, too: first they must be ours alone. */
+static int unmount_below(const char *folder)
+{
+    int r = for_mounts_below(folder, make_private);
+
+    if (r == 0) {
+        do
+            r = for_mounts_below(folder, detach);
+        while (r > 0);
+    }
+    return r;
 }
 
 int pod_remove(struct pod *pod)
@@ -232,8 +253,11 @@ int pod_remove(struct pod *pod)
     char path[PATH_MAX], real[PATH_MAX];
 
     stage_path(path, pod->data_dir, pod->stage, pod->uuid);
-    if (realpath(path, real))
-        unmount_below(real);
+    if (realpath(path, real)) {
+        int r = unmount_below(real);
+        if (r < 0)
+            return r;
+    }
     const char *const argv[] = {"rm", "-rf", "--one-file-system", "--", path, NULL};
     return program_run(argv, NULL) == 0 ? 0 : -EIO;
 }

@@ -57,7 +57,7 @@ void pod_deinit(struct pod *pod);
 /* Renames it into another stage. Return: 0, -errno; -ENOENT if somebody else has moved it. */
 int pod_move(struct pod *pod, enum stage stage);
 
-/* Removes the folder; what is mounted below it is unmounted first. Return: 0, -EIO. */
+/* Removes the folder; what is mounted below it is unmounted first. Return: 0, -errno. */
 int pod_remove(struct pod *pod);
 
 /* Return: rkt's word for the stage and the lock, "running". */

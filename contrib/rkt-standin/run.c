@@ -242,7 +242,8 @@ static int load_apps(struct run *run)
     return r;
 }
 
-/* From here on mounts are ours alone, while what the host mounts later still shows. */
+/* From here on mounts are ours alone, and end with us, while what the host mounts later still
+ * shows. */
 static int make_private(void)
 {
     if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
@@ -305,7 +306,7 @@ int command_run_prepared(const struct cmdline *cmd, struct error *error)
     int r = take_pod(&run, error);
     if (r != 0)
         return r;
-    r = make_private();
+    r = run.is_fly ? 0 : make_private();
     if (r == 0)
         r = load_apps(&run);
     if (r == 0)

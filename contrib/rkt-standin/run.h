@@ -3,7 +3,7 @@
 
 /*
  * A pod that is started: what the two stage1s have in common. The process has the pod's folder for
- * its working folder, and a mount namespace of its own, so that no mount outlives the pod.
+ * its working folder.
  *
  * An error's text stands as a stage1 prints it, without "run-prepared: ".
  */

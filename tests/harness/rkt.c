@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 
 #define IMAGE "/run/node/busybox.aci"
@@ -56,6 +57,10 @@ int rkt_teardown(void **state)
         run(rkt_program(), GLOBAL_OPTIONS, "gc", "--grace-period=0s", "--expire-prepared=0s", NULL);
 
     assert_int_equal(result.status, 0);
+    /* What fly has mounted in the node's /dev stays there, and no other file can be mounted on it
+     * once it is deleted. */
+    while (umount2("/dev/termination-log", MNT_DETACH) == 0)
+        ;
     return node_teardown(state);
 }
 
