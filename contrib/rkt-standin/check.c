@@ -65,10 +65,30 @@ static int check_name(const json_t *object, struct error *error)
     return 0;
 }
 
+static int check_identifier(const char *name, struct error *error)
+{
+    static const char inner[] = "-._~/", all[] = "abcdefghijklmnopqrstuvwxyz0123456789-._~/";
+    size_t length = strlen(name);
+
+    if (length == 0)
+        return error_set(error, FAILED, "ACIdentifier cannot be empty");
+    if (strspn(name, all) != length)
+        return error_set(error, FAILED,
+                         "ACIdentifier must contain only lower case alphanumeric characters plus "
+                         "\"%s\"",
+                         inner);
+    if (strchr(inner, name[0]) || strchr(inner, name[length - 1]))
+        return error_set(error, FAILED,
+                         "ACIdentifier must start and end with only lower case alphanumeric "
+                         "characters");
+    return 0;
+}
+
 static int check_annotation(const json_t *annotation, struct error *error)
 {
-    return json_is_string(json_object_get(annotation, "value")) ? 0
-                                                                : refuse_type("annotations", error);
+    if (!json_is_string(json_object_get(annotation, "value")))
+        return refuse_type("annotations", error);
+    return check_identifier(json_text(annotation, "name"), error);
 }
 
 static int check_annotations(const json_t *object, struct error *error)
@@ -240,4 +260,38 @@ int manifest_check(const json_t *manifest, struct error *error)
     if (r == 0)
         r = check_unique(manifest, "volumes", "duplicate volume name", error);
     return r != 0 ? r : check_annotations(manifest, error);
+}
+
+static unsigned count_ports(const json_t *manifest, const char *name)
+{
+    const json_t *app, *port;
+    unsigned n = 0;
+    size_t i, j;
+
+    json_array_foreach(json_object_get(manifest, "apps"), i, app)
+    {
+        json_array_foreach(json_object_get(json_object_get(app, "app"), "ports"), j, port)
+        {
+            n += strcmp(json_text(port, "name"), name) == 0;
+        }
+    }
+    return n;
+}
+
+int manifest_check_ports(const json_t *manifest, struct error *error)
+{
+    const json_t *port;
+    size_t i;
+
+    json_array_foreach(json_object_get(manifest, "ports"), i, port)
+    {
+        const char *name = json_text(port, "name");
+        unsigned n = json_object_get(port, "podPort") ? 1 : count_ports(manifest, name);
+        if (n != 1)
+            return error_set(error, FAILED,
+                             n == 0 ? "port name \"%s\" could not be found in any apps"
+                                    : "port name \"%s\" defined multiple apps",
+                             name);
+    }
+    return 0;
 }

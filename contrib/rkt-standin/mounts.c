@@ -135,8 +135,16 @@ static int insert(struct mounts *mounts, const struct mount *mount)
     return 0;
 }
 
-/* The fly stage1 overlooks what a mount point says of readOnly, and takes what is mounted below a
- * source along only if it is told to. */
+/* A volume's readOnly counts more than the mount point's, which the fly stage1 overlooks. */
+static bool is_read_only(const struct run *run, const struct request *request)
+{
+    const json_t *of_volume = json_object_get(request->definition, "readOnly");
+
+    return json_is_boolean(of_volume) ? json_is_true(of_volume)
+                                      : request->is_read_only && !run->is_fly;
+}
+
+/* The fly stage1 takes what is mounted below a source along only if it is told to. */
 static int add(struct mounts *mounts, const struct run *run, const struct app *app,
                const struct request *request, struct error *error)
 {
@@ -150,8 +158,7 @@ static int add(struct mounts *mounts, const struct run *run, const struct app *a
         r = insert(mounts, &(struct mount){
                                .source = source,
                                .target = request->target,
-                               .is_read_only = (request->is_read_only && !run->is_fly) ||
-                                               is_true(request->definition, "readOnly"),
+                               .is_read_only = is_read_only(run, request),
                                .is_recursive = run->is_fly ? json_is_true(recursive)
                                                            : !json_is_false(recursive),
                            });

@@ -134,6 +134,8 @@ static int set_up(struct prepare *prepare, struct error *error)
         if (r == 0)
             r = prepare_app(prepare, app, error);
     }
+    if (r == 0)
+        r = manifest_check_ports(prepare->manifest, error);
     return r != 0 ? r : prepare_end(prepare);
 }
 
@@ -172,7 +174,7 @@ int command_prepare(const struct cmdline *cmd, struct error *error)
     if (has_conflict(cmd))
         return error_set(error, FAILED, "conflicting flags set with --pod-manifest (see --help)");
     if (!has_stage1(stage1))
-        return error_set(error, FAILED, "failed to fetch image \"%s\": discovery failed", stage1);
+        return error_set(error, FAILED, "discovery failed");
 
     int r = pod_new(&prepare.pod, cmd->data_dir);
     if (r == 0) {

@@ -13,11 +13,16 @@
 
 static char image_id[128];
 
-static const char *rkt_program(void)
+const char *rkt_program(void)
 {
     const char *path = getenv("RKT");
 
     return path && path[0] ? path : node_built("contrib/rkt-standin/rkt-standin");
+}
+
+const char *rkt_image(void)
+{
+    return image_id;
 }
 
 static void fetch(const char *path, char *id, size_t size)

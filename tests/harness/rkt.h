@@ -17,6 +17,10 @@
 int rkt_setup(void **state);
 int rkt_teardown(void **state);
 
+/* The rkt under test, for who calls it without gantry, and the image that is there. */
+const char *rkt_program(void);
+const char *rkt_image(void);
+
 /* A recording of tests/replay/traces/kubelet-1.9, or "kubelet-1.3/NAME", with the image that is
  * there in the place of the recorded one. Return: a new reference. */
 json_t *trace_load(const char *name);

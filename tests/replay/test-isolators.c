@@ -80,8 +80,8 @@ static bool has_in_command_line(pid_t pid, const char *words)
     return strstr(text, words) && !strstr(text, "crun");
 }
 
-/* A child of the process with these words in its command line; 0 if there is none. */
-static pid_t child_of(pid_t parent, const char *words)
+/* A descendant of the process with these words in its command line; 0 if there is none. */
+static pid_t descendant_of(pid_t parent, const char *words)
 {
     char path[64], text[512] = "", *end;
 
@@ -95,16 +95,17 @@ static pid_t child_of(pid_t parent, const char *words)
         pid_t pid = (pid_t)strtol(p, &end, 10);
         if (end == p)
             return 0;
-        if (has_in_command_line(pid, words))
-            return pid;
+        pid_t found = has_in_command_line(pid, words) ? pid : descendant_of(pid, words);
+        if (found)
+            return found;
     }
 }
 
-static pid_t wait_for_child(pid_t parent, const char *words)
+static pid_t wait_for_descendant(pid_t parent, const char *words)
 {
     pid_t pid = 0;
 
-    wait_for((pid = child_of(parent, words)) != 0);
+    wait_for((pid = descendant_of(parent, words)) != 0);
     return pid;
 }
 
@@ -168,9 +169,9 @@ static void the_recorded_conflict_launches(void **state)
 
     (void)state;
     pid_t pod = launch(manifest);
-    has_capabilities(wait_for_child(pod, FRONT),
+    has_capabilities(wait_for_descendant(pod, FRONT),
                      (DEFAULT_SET | BIT(CAP_NET_ADMIN)) & ~BIT(CAP_MKNOD));
-    has_capabilities(wait_for_child(pod, SIDE), DEFAULT_SET);
+    has_capabilities(wait_for_descendant(pod, SIDE), DEFAULT_SET);
     journal_wait("MESSAGE_ID", id_of(MESSAGE_START), NULL);
     const json_t *entry = journal_wait("MESSAGE_ID", id_of(MESSAGE_LAUNCH), NULL);
     assert_non_null(strstr(field(entry, "MESSAGE"),
@@ -202,8 +203,8 @@ static void an_app_has_what_kubernetes_means(void **state)
     for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
         set_capabilities(app_of(manifest, 0), cases[i].add, cases[i].drop);
         pid_t pod = launch(manifest);
-        has_capabilities(wait_for_child(pod, FRONT), cases[i].mask);
-        has_capabilities(wait_for_child(pod, SIDE), DEFAULT_SET);
+        has_capabilities(wait_for_descendant(pod, FRONT), cases[i].mask);
+        has_capabilities(wait_for_descendant(pod, SIDE), DEFAULT_SET);
         end_pod(pod);
     }
     assert_int_equal(journal_count("MESSAGE_ID", id_of(MESSAGE_UNREACHABLE)), 0);
@@ -283,9 +284,9 @@ static void rkt_starts_the_apps_with_their_scores(void **state)
     /* nobody is there to see to it later */
     gantryd_end(SIGTERM);
     pid_t pod = rkt_run(uuid);
-    assert_int_equal(score_of(wait_for_child(pod, FRONT)), burstable_score());
+    assert_int_equal(score_of(wait_for_descendant(pod, FRONT)), burstable_score());
     /* in a Burstable pod one that asks for nothing is still worth a little more */
-    assert_int_equal(score_of(wait_for_child(pod, SIDE)), 999);
+    assert_int_equal(score_of(wait_for_descendant(pod, SIDE)), 999);
     assert_int_equal(score_of(pod), 0);
     end_pod(pod);
     gantryd_start();
@@ -300,11 +301,11 @@ static void an_old_rkts_apps_get_them_later(void **state)
     setenv("RKT_STANDIN_OLD", "1", 1);
     pid_t pod = launch(manifest);
     unsetenv("RKT_STANDIN_OLD");
-    pid_t front = wait_for_child(pod, FRONT), side = wait_for_child(pod, SIDE);
+    pid_t front = wait_for_descendant(pod, FRONT), side = wait_for_descendant(pod, SIDE);
     wait_for(score_of(front) == burstable_score());
     wait_for(score_of(side) == 999);
     /* also a process that the app has begun itself, and nothing but the apps */
-    wait_for(score_of(wait_for_child(front, "sleep")) == burstable_score());
+    wait_for(score_of(wait_for_descendant(front, "sleep")) == burstable_score());
     assert_int_equal(score_of(pod), 0);
     assert_int_equal(journal_count("MESSAGE_ID", id_of(MESSAGE_OOMSCORE)), 0);
     end_pod(pod);
@@ -319,7 +320,7 @@ static void what_gantryd_did_not_finish_the_next_one_does(void **state)
     setenv("RKT_STANDIN_OLD", "1", 1);
     pid_t pod = launch(manifest);
     unsetenv("RKT_STANDIN_OLD");
-    pid_t front = wait_for_child(pod, FRONT);
+    pid_t front = wait_for_descendant(pod, FRONT);
     wait_for(score_of(front) == 1000);
     gantryd_end(SIGKILL);
     set_score(front, "0");
@@ -328,13 +329,20 @@ static void what_gantryd_did_not_finish_the_next_one_does(void **state)
     end_pod(pod);
 }
 
+/* It has the port that the pod offers. */
+static void remove_first_app(json_t *manifest)
+{
+    json_array_remove(json_object_get(manifest, "apps"), 0);
+    json_object_del(manifest, "ports");
+}
+
 static void fly_gets_it_too(void **state)
 {
     CLEANUP(json_decrefp) json_t *manifest = manifest_of("two-apps");
     pid_t family[4];
 
     (void)state;
-    json_array_remove(json_object_get(manifest, "apps"), 0);
+    remove_first_app(manifest);
     json_object_set_new(
         app_of(manifest, 0), "exec",
         json_pack("[s, s, s]", "sh", "-c", "sleep '777' & sh -c 'sleep 778; true' & wait"));
@@ -345,9 +353,9 @@ static void fly_gets_it_too(void **state)
     CLEANUP(freep) char *uuid = rkt_uuid(&result);
     family[0] = rkt_run(uuid);
     /* the quotes tell them from the shell that begins them */
-    family[1] = wait_for_child(family[0], "sleep 777");
-    family[2] = wait_for_child(family[0], "sh -c sleep 778");
-    family[3] = wait_for_child(family[2], "sleep 778");
+    family[1] = wait_for_descendant(family[0], "sleep 777");
+    family[2] = wait_for_descendant(family[0], "sh -c sleep 778");
+    family[3] = wait_for_descendant(family[2], "sleep 778");
     for (size_t i = 0; i < N_ELEMENTS(family); i++)
         wait_for(score_of(family[i]) == 1000);
 
@@ -369,7 +377,7 @@ static json_t *manifest_of_one(const char *uid)
     json_t *manifest = manifest_of("two-apps");
     const json_t *annotations = json_object_get(manifest, "annotations");
 
-    json_array_remove(json_object_get(manifest, "apps"), 0);
+    remove_first_app(manifest);
     for (size_t i = 0; i < json_array_size(annotations); i++) {
         json_t *entry = json_array_get(annotations, i);
         if (strcmp(field(entry, "name"), "io.kubernetes.pod.uid") == 0)
@@ -464,7 +472,7 @@ static void without_the_kubelet_nobody_has_one(void **state)
 
     (void)state;
     pid_t pod = launch(manifest);
-    assert_int_equal(score_of(wait_for_child(pod, FRONT)), 0);
+    assert_int_equal(score_of(wait_for_descendant(pod, FRONT)), 0);
     CLEANUP(result_deinit)
     struct result result = run(node_built("gantryctl"), "explain", "burst-node1", NULL);
     assert_int_equal(result.status, 0);
@@ -479,7 +487,7 @@ static void where_lowering_is_forbidden_the_pod_runs_with_a_warning(void **state
     (void)state;
     guaranteed(manifest);
     pid_t pod = launch(manifest);
-    assert_int_equal(score_of(wait_for_child(pod, FRONT)), 0);
+    assert_int_equal(score_of(wait_for_descendant(pod, FRONT)), 0);
     const json_t *entry = journal_wait("MESSAGE_ID", id_of(MESSAGE_OOMSCORE), NULL);
     assert_string_equal(
         field(entry, "MESSAGE"),
