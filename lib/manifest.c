@@ -165,6 +165,7 @@ struct manifest_app manifest_app(const struct manifest *manifest, size_t index)
         .name = string_member(entry, "name"),
         .container = annotation(entry, "io.kubernetes.container.name"),
         .hash = annotation(entry, "rkt.kubernetes.io/container-hash"),
+        .message = annotation(entry, "rkt.kubernetes.io/termination-message-path"),
     };
 
     if (!app.container)

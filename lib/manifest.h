@@ -71,6 +71,7 @@ struct manifest_app {
     const char *name;      /* appc's; NULL if missing */
     const char *container; /* Kubernetes' name of the container; the app's name without one */
     const char *hash;      /* the kubelet's hash of the container's spec; NULL if missing */
+    const char *message;   /* the host's file for its termination message; NULL if missing */
 };
 
 size_t manifest_n_apps(const struct manifest *manifest);

@@ -9,8 +9,8 @@
  *
  * There is nothing of the kind for the pid namespace: only the fly stage1 leaves an app in the
  * host's. fly is a chroot and no isolation at all, so it is taken for pods that give up isolation
- * anyway: all of whose containers are privileged. It runs one app, and mounts host volumes only,
- * each once. It has no network of its own, but runs in the network namespace that it is started in:
+ * anyway: all of whose containers are privileged. It runs one app, and its mounts are the host's
+ * (fly.h). It has no network of its own, but runs in the network namespace that it is started in:
  * the host's, or with a network plugin the one that the kubelet has made for the pod by then. Of
  * that the manifest tells: the kubelet makes a file /etc/hosts for a pod if it knows the pod's
  * address, and it knows it at that time only of the plugin (contract section 1).
@@ -23,6 +23,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/amend/fly.h"
 #include "daemon/amend/rooms.h"
 #include "daemon/launch.h"
 #include "daemon/stage1.h"
@@ -37,11 +38,6 @@
 
 /* What the kubelet lets a privileged container retain: up to CAP_AUDIT_READ. */
 #define N_CAPABILITIES_PRIVILEGED 38
-
-static bool is_fly(const char *stage1_name)
-{
-    return stage1_name && strstr(stage1_name, "stage1-fly");
-}
 
 static bool is_kvm(const char *stage1_name)
 {
@@ -59,19 +55,6 @@ static bool are_privileged(const struct launch *launch)
     }
     return manifest_n_capabilities(launch->manifest, 0, MANIFEST_RETAIN_SET) >=
            N_CAPABILITIES_PRIVILEGED;
-}
-
-/* What fly's one app mounts must be of a kind that fly can mount. */
-static bool can_fly_mount(const struct manifest *manifest)
-{
-    for (size_t i = 0; i < manifest_n_mounts(manifest, 0); i++) {
-        const char *name = manifest_mount(manifest, 0, i).volume;
-        size_t index = name ? manifest_find_volume(manifest, name) : MANIFEST_NONE;
-        const char *kind = index != MANIFEST_NONE ? manifest_volume(manifest, index).kind : NULL;
-        if (!kind || strcmp(kind, "host") != 0 || manifest_n_uses(manifest, name) > 1)
-            return false;
-    }
-    return true;
 }
 
 /* Whether the kubelet starts rkt in a network namespace of the pod's. It tells so with its own file
@@ -111,8 +94,6 @@ static const char *why_not_fly(const struct launch *launch)
     if (!launch->config->namespaces.host_pid_unprivileged && !are_privileged(launch))
         return "stage1-fly is no isolation, and the container is not privileged "
                "(HostPIDUnprivileged=no)";
-    if (!can_fly_mount(launch->manifest))
-        return "stage1-fly mounts host volumes only, and each once";
     return NULL;
 }
 
@@ -129,43 +110,52 @@ static int not_to_be_had(struct launch *launch, const char *what, const char *re
                        reason);
 }
 
-/* Asked last, for it takes a program's run. Return: as why_not_fly(), from `buffer`. */
-static const char *why_not_here(const struct launch *launch, char *buffer, size_t size)
+/* Asked last, for it takes a program's run. Return: 0; FLY_E_CANNOT, and the error says why. */
+static int find_fly(const struct launch *launch, struct error *error)
 {
     const char *name = launch->config->namespaces.stage1_fly;
 
     int r = stage1_find(launch->config->rkt.path, launch->data_dir, name);
     if (r == STAGE1_E_NOT_FOUND)
-        snprintf(buffer, size, "rkt has no image %s; see: rkt fetch", name);
-    else if (r < 0)
-        snprintf(buffer, size, "rkt cannot be asked for its images: %s", strerror(-r));
-    return r == 0 ? NULL : buffer;
+        return error_set(error, FLY_E_CANNOT, "rkt has no image %s; see: rkt fetch", name);
+    return r < 0 ? error_set(error, FLY_E_CANNOT, "rkt cannot be asked for its images: %s",
+                             strerror(-r))
+                 : 0;
+}
+
+static int choose_fly(struct launch *launch)
+{
+    launch->stage1_name = strdup(launch->config->namespaces.stage1_fly);
+    if (!launch->stage1_name)
+        return -ENOMEM;
+    int r =
+        launch_note(launch, "hostPID: runs under %s, which is no isolation", launch->stage1_name);
+    return r == 0 ? fly_drop_message(launch) : r;
 }
 
 static int share_pid(struct launch *launch)
 {
-    char buffer[512];
+    CLEANUP(error_deinit) struct error error = ERROR_NULL;
 
-    if (is_fly(launch->cmd.stage1_name))
+    if (fly_is_chosen(launch))
         return 0;
     const char *reason = why_not_fly(launch);
-    if (!reason && !launch->may_wait)
-        return LAUNCH_E_WAIT;
-    if (!reason)
-        reason = why_not_here(launch, buffer, sizeof(buffer));
     if (reason)
         return not_to_be_had(launch, "hostPID", reason);
-    launch->stage1_name = strdup(launch->config->namespaces.stage1_fly);
-    if (!launch->stage1_name)
-        return -ENOMEM;
-    return launch_note(launch, "hostPID: runs under %s, which is no isolation",
-                       launch->stage1_name);
+    if (!launch->may_wait)
+        return LAUNCH_E_WAIT;
+    int r = fly_check_mounts(launch, &error);
+    if (r == 0)
+        r = find_fly(launch, &error);
+    if (r == FLY_E_CANNOT)
+        return not_to_be_had(launch, "hostPID", error_message(&error));
+    return r < 0 ? r : choose_fly(launch);
 }
 
 /* At prepare it is only told what run-prepared will do. fly has the host's IPC namespace anyway. */
 static int promise_ipc(struct launch *launch)
 {
-    if (is_fly(launch->cmd.stage1_name) || launch->stage1_name)
+    if (fly_is_chosen(launch))
         return 0;
     if (is_kvm(launch->cmd.stage1_name))
         return not_to_be_had(launch, "hostIPC", "stage1-kvm is a machine of its own");

@@ -11,7 +11,8 @@
 /* A case: the pod, how it is launched, and what becomes of it. */
 struct row {
     const char *spec;  /* its "spec" in /pods */
-    const char *mount; /* volume that the app mounts: "host", "empty", "host host"; or NULL */
+    const char *mount; /* volume that the app mounts at /v: "host", "empty"; or NULL */
+    const char *below; /* where it mounts another one, a host volume; or NULL */
     const char *hosts; /* the source of its /etc/hosts */
     const char *flag;  /* of prepare */
     unsigned n_apps;   /* 0: one */
@@ -46,20 +47,18 @@ static void set_spec(struct launch *launch, const char *text)
     assert_non_null(launch->spec);
 }
 
-/* Puts in a volume of each kind that is named and a mount of the last one of that name. */
-static void set_mounts(struct launch *launch, const char *kinds)
+static void add_mount(struct launch *launch, const char *source, const char *path)
 {
-    CLEANUP(freep) char *copy = strdup(kinds);
-    char *rest = copy;
-    json_t *volumes = json_array(), *mounts = json_array();
+    manifest_add_host_volume(launch->manifest, path + 1, source, false);
+    manifest_add_mount(launch->manifest, 0, path + 1, path, false);
+}
 
-    for (const char *kind; (kind = strsep(&rest, " "));) {
-        if (json_array_size(volumes) == 0)
-            json_array_append_new(volumes, json_pack("{s:s, s:s}", "name", "v", "kind", kind));
-        json_array_append_new(mounts, json_pack("{s:s, s:s}", "name", "v", "path", "/v"));
-    }
-    json_t *root = json_pack("{s:[{s:s, s:{s:o}}], s:o}", "apps", "name", "c", "app", "mountPoints",
-                             mounts, "volumes", volumes);
+static void set_mount(struct launch *launch, const char *kind)
+{
+    json_t *root =
+        json_pack("{s:[{s:s, s:{s:[{s:s, s:s}]}}], s:[{s:s, s:s}]}", "apps", "name", "c", "app",
+                  "mountPoints", "name", "v", "path", "/v", "volumes", "name", "v", "kind", kind);
+
     manifest_free(launch->manifest);
     assert_int_equal(manifest_from_json(&launch->manifest, root, NULL), 0);
 }
@@ -98,13 +97,13 @@ static void enter(const struct row *row)
     CLEANUP(launch_freep) struct launch *launch = make_launch(config, "1", NULL);
 
     if (row->mount)
-        set_mounts(launch, row->mount);
+        set_mount(launch, row->mount);
     if (row->n_apps > 0)
         set_apps(launch, row->n_apps);
-    if (row->hosts) {
-        manifest_add_host_volume(launch->manifest, "h", row->hosts, false);
-        manifest_add_mount(launch->manifest, 0, "h", "/etc/hosts", false);
-    }
+    if (row->below)
+        add_mount(launch, "/srv/below", row->below);
+    if (row->hosts)
+        add_mount(launch, row->hosts, "/etc/hosts");
     if (row->flag)
         set_flag(launch, row->flag);
     if (row->spec)
@@ -189,10 +188,23 @@ static void prepare_chooses_the_stage1(void **state)
          .words = fly_note},
         {.spec = HOST_PID PRIVILEGED "}",
          .mount = "empty",
+         .waits = true,
          .words = WITHOUT_PID "stage1-fly mounts host volumes only, and each once"},
         {.spec = HOST_PID PRIVILEGED "}",
-         .mount = "host host",
-         .words = WITHOUT_PID "stage1-fly mounts host volumes only, and each once"},
+         .mount = "host",
+         .below = "/v/below",
+         .waits = true,
+         .words = WITHOUT_PID "under stage1-fly no mount can lie below another, or below /dev, "
+                              "/proc or /sys: /v and /v/below"},
+        {.spec = HOST_PID PRIVILEGED "}",
+         .below = "/dev/below",
+         .config = "[Namespaces]\nUnsupported=refuse\n",
+         .waits = true,
+         .words = "hostPID cannot be had: under stage1-fly no mount can lie below another, or "
+                  "below /dev, /proc or /sys: /dev and /dev/below (Unsupported=refuse)",
+         .is_refused = true},
+        /* the kubelet's own choice stays */
+        {.spec = HOST_PID PRIVILEGED "}", .flag = "--stage1-name=" FLY, .below = "/dev/below"},
         {.spec = HOST_PID PLAIN "}",
          .config = "[Namespaces]\nUnsupported=refuse\n",
          .words = "hostPID cannot be had: stage1-fly is no isolation, and the container is not "
