@@ -8,7 +8,8 @@
  *
  * A GPU is given to one container at a time (daemon/gpus.h). The container sees its device, those
  * that all share, and the driver's files, as host volumes: what rkt mounts of a device it also
- * allows (contract section 2).
+ * allows (contract section 2). Under stage1-fly it sees all of the host's devices as it is, and
+ * what is mounted there would stay on the host (fly.h): there it gets the driver and a variable.
  *
  * run-prepared comes through here as well: a rkt pod that was prepared and left, until its GPUs
  * were given to another one, must not run with them.
@@ -19,6 +20,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "daemon/amend/fly.h"
 #include "daemon/amend/rooms.h"
 #include "daemon/gpus.h"
 #include "daemon/launch.h"
@@ -266,16 +268,20 @@ static int add_driver(struct launch *launch, const struct gpu_request *request)
 
     if (has_mount_at(launch, request->app, DRIVER_TARGET))
         return 0;
+    if (fly_is_chosen(launch) && !fly_can_mount_at(launch, request->app, DRIVER_TARGET))
+        return launch_note(launch,
+                           "container %s gets no driver: under stage1-fly no mount can lie below "
+                           "another, and it has one at, above or below " DRIVER_TARGET,
+                           request->container);
     if (stat(path, &st) < 0 || !S_ISDIR(st.st_mode))
         return launch_note(launch, "container %s gets no driver: DriverPath=%s is no folder",
                            request->container, path);
     return add_mount(launch, request->app, "gantry-gpu-driver", path, DRIVER_TARGET, true);
 }
 
-/* Lets the container see what it was given. Return: 0, LAUNCH_E_REFUSED, -ENOMEM. */
-static int equip(struct launch *launch, const struct gpu_request *request)
+static int add_devices(struct launch *launch, const struct gpu_request *request)
 {
-    char words[GPUSET_TEXT_MAX], device[32];
+    char device[32];
     int r = 0;
 
     for (unsigned gpu = 0; r == 0 && gpu < GPUSET_MAX; gpu++) {
@@ -283,14 +289,24 @@ static int equip(struct launch *launch, const struct gpu_request *request)
         if (gpuset_has(request->given, gpu))
             r = add_device(launch, request->app, device);
     }
-    if (r == 0)
-        r = add_common_devices(launch, request->app);
+    return r == 0 ? add_common_devices(launch, request->app) : r;
+}
+
+/* Lets the container see what it was given. Return: 0, LAUNCH_E_REFUSED, -ENOMEM. */
+static int equip(struct launch *launch, const struct gpu_request *request)
+{
+    bool has_all = fly_is_chosen(launch);
+    char words[GPUSET_TEXT_MAX];
+
+    int r = has_all ? 0 : add_devices(launch, request);
     if (r == 0)
         r = add_driver(launch, request);
     gpuset_format(words, request->given);
     if (r == 0)
         r = manifest_set_environment(launch->manifest, request->app, VARIABLE, words);
-    return r == 0 ? launch_note(launch, "container %s has GPU %s", request->container, words) : r;
+    return r == 0 ? launch_note(launch, "container %s has GPU %s%s", request->container, words,
+                                has_all ? ", but stage1-fly shows it all that the host has" : "")
+                  : r;
 }
 
 static int give(struct launch *launch, struct requests *requests)

@@ -10,6 +10,8 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "lib/message.h"
 #include "tests/harness/kubelet.h"
@@ -20,6 +22,8 @@
 #define DEEP "/srv/a/part/deep"
 #define SECRET \
     "/var/lib/kubelet/pods/2922461308f5f8e701e6c659fdbe2a31/volumes/kubernetes.io~secret/v1"
+
+#define GPU "/dev/nvidia0"
 
 #define FLY "coreos.com/rkt/stage1-fly:1.30.0"
 
@@ -45,6 +49,8 @@ static int teardown(void **state)
     unlink("/dev/termination-log");
     umount(DEEP);
     umount(SECRET);
+    umount(GPU);
+    unlink(GPU);
     return rkt_teardown(state);
 }
 
@@ -70,8 +76,9 @@ static void add_volume(json_t *manifest, json_t *spec, const struct volume *volu
                                     volume->source));
 }
 
-/* A privileged pod with hostPID, of one app, that mounts these, ended by one without a path. */
-static json_t *make_pod(const char *script, const struct volume *volumes)
+/* A privileged pod with hostPID, of one app, that mounts these, ended by one without a path, and
+ * wants so many GPUs, or NULL. */
+static json_t *make_pod(const char *script, const struct volume *volumes, const char *n_gpus)
 {
     CLEANUP(json_decrefp) json_t *trace = trace_load("fly-privileged");
     json_t *manifest = json_deep_copy(
@@ -85,7 +92,10 @@ static json_t *make_pod(const char *script, const struct volume *volumes)
     json_object_set_new(app, "exec", json_pack("[s, s, s]", "sh", "-c", script));
     for (size_t i = 0; volumes[i].path; i++)
         add_volume(manifest, spec, &volumes[i], i);
-    CLEANUP(json_decrefp) json_t *pods = json_pack("[o]", kubelet_pod(manifest, spec));
+    json_t *pod = kubelet_pod(manifest, spec);
+    CLEANUP(json_decrefp) json_t *pods = json_pack("[o]", pod);
+    json_object_set_new(json_object_get(pod, "metadata"), "annotations",
+                        json_pack("{s:s*}", "gpu.gantry.io/app", n_gpus));
     kubelet_serves_pods(pods);
     return manifest;
 }
@@ -147,7 +157,7 @@ static void mounts_below_one_another_are_had_without_it(void **state)
 {
     static const struct volume volumes[] = {
         {.path = "/data/sub", .source = "/srv/b"}, {.path = "/data", .source = "/srv/a"}, {0}};
-    CLEANUP(json_decrefp) json_t *manifest = make_pod("sleep 1000", volumes);
+    CLEANUP(json_decrefp) json_t *manifest = make_pod("sleep 1000", volumes, NULL);
 
     (void)state;
     CLEANUP(freep) char *uuid = prepare(manifest, NULL);
@@ -163,7 +173,8 @@ static void mounts_below_one_another_are_had_without_it(void **state)
 static void a_termination_message_is_not_mounted_in_the_nodes_dev(void **state)
 {
     static const struct volume none[] = {{0}};
-    CLEANUP(json_decrefp) json_t *manifest = make_pod("echo mine >/dev/termination-log", none);
+    CLEANUP(json_decrefp)
+    json_t *manifest = make_pod("echo mine >/dev/termination-log", none, NULL);
     const json_t *app = json_array_get(json_object_get(manifest, "apps"), 0);
     const json_t *annotations = json_object_get(app, "annotations");
     const char *message = field(json_array_get(annotations, 2), "value");
@@ -194,7 +205,7 @@ static void what_the_kubelet_sends_there_goes_as_it_came(void **state)
 {
     static const struct volume volumes[] = {
         {.path = "/data/sub", .source = "/srv/b"}, {.path = "/data", .source = "/srv/a"}, {0}};
-    CLEANUP(json_decrefp) json_t *manifest = make_pod("sleep 1000", volumes);
+    CLEANUP(json_decrefp) json_t *manifest = make_pod("sleep 1000", volumes, NULL);
     char path[128];
 
     (void)state;
@@ -218,7 +229,7 @@ static void what_is_mounted_for_it_goes_and_nothing_else(void **state)
         {.path = "/part", .source = "/srv/a", .subpath = "part"},
         {.path = "/secret", .source = SECRET, .type = "secret"},
         {0}};
-    CLEANUP(json_decrefp) json_t *manifest = make_pod("sleep 1000", volumes);
+    CLEANUP(json_decrefp) json_t *manifest = make_pod("sleep 1000", volumes, NULL);
 
     (void)state;
     make_folders(DEEP);
@@ -243,6 +254,27 @@ static void what_is_mounted_for_it_goes_and_nothing_else(void **state)
     assert_int_equal(count_mounts(), n);
 }
 
+static void of_a_gpu_only_the_driver_is_mounted(void **state)
+{
+    static const struct volume none[] = {{0}};
+    CLEANUP(json_decrefp) json_t *manifest = make_pod("sleep 1000", none, "1");
+
+    (void)state;
+    make_folders("/srv/driver");
+    write_text("/srv/driver/libcuda.so", "driver");
+    node_configure("[GPU]\nDriverPath=/srv/driver\n");
+    gantryd_end(SIGTERM);
+    gantryd_start();
+    assert_int_equal(mknod(GPU, S_IFCHR | 0666, makedev(1, 3)), 0);
+    CLEANUP(freep) char *uuid = prepare(manifest, NULL);
+    pid_t pid = start(uuid);
+    was_noted("gpus: container app has GPU 0, but stage1-fly shows it all that the host has");
+    app_sees(uuid, "echo $NVIDIA_VISIBLE_DEVICES; cat /usr/local/nvidia/*; test -c " GPU,
+             "0\ndriver");
+    assert_int_equal(mountns_count(GPU), 0);
+    end(pid, uuid);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -251,6 +283,7 @@ int main(void)
         TEST(a_termination_message_is_not_mounted_in_the_nodes_dev),
         TEST(what_the_kubelet_sends_there_goes_as_it_came),
         TEST(what_is_mounted_for_it_goes_and_nothing_else),
+        TEST(of_a_gpu_only_the_driver_is_mounted),
     };
 
     node_enter();

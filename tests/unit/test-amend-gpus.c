@@ -335,6 +335,32 @@ static void what_the_pod_mounts_itself_stays(void **state)
     assert_int_equal(launch->notes.n, 1);
 }
 
+static void under_fly_no_device_is_mounted(void **state)
+{
+    CLEANUP(launch_freep) struct launch *launch = make_gpu_launch(*state, "0", NULL);
+    CLEANUP(launch_freep) struct launch *around = make_gpu_launch(*state, "1", NULL);
+
+    launch->stage1_name = strdup(launch->config->namespaces.stage1_fly);
+    assert_int_equal(enter(launch), 0);
+    assert_int_equal(manifest_n_mounts(launch->manifest, 0), 1);
+    is_mount(launch, 0, 0, "gantry-gpu-driver", "/usr/local/nvidia", true);
+    assert_string_equal(variable_of(launch, 0), "0");
+    assert_string_equal(launch->notes.list[0].text,
+                        "container a has GPU 0, but stage1-fly shows it all that the host has");
+
+    /* the kubelet's word is as good; and the driver lies in no other mount, nor another in it */
+    around->cmd.stage1_name = around->config->namespaces.stage1_fly;
+    free(around->id);
+    around->id = strdup("2");
+    assert_int_equal(manifest_add_mount(around->manifest, 0, "own", "/usr/local", false), 0);
+    around->may_wait = true;
+    assert_int_equal(amend_gpus(around), 0);
+    assert_int_equal(manifest_n_mounts(around->manifest, 0), 1);
+    assert_string_equal(around->notes.list[0].text,
+                        "container a gets no driver: under stage1-fly no mount can lie below "
+                        "another, and it has one at, above or below /usr/local/nvidia");
+}
+
 static void a_driver_that_is_not_there_is_noted(void **state)
 {
     const struct fixture *fixture = *state;
@@ -406,6 +432,7 @@ int main(void)
         TEST(an_init_container_may_be_named),
         TEST(containers_share_what_all_need),
         TEST(what_the_pod_mounts_itself_stays),
+        TEST(under_fly_no_device_is_mounted),
         TEST(a_driver_that_is_not_there_is_noted),
         TEST(a_name_of_ours_is_not_to_be_had),
         TEST(what_cannot_be_known_is_refused),
