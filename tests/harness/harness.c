@@ -142,9 +142,43 @@ static void mount_devices(void)
         die("/dev");
 }
 
+const char *node_real_rkt(void)
+{
+    const char *path = getenv("RKT");
+
+    return path && path[0] ? path : NULL;
+}
+
+/* rkt finds out from systemd which unit it is in. Return: a descriptor of what leads there; -1: the
+ * stand-in has no need of it. */
+static int open_dbus(void)
+{
+    if (!node_real_rkt())
+        return -1;
+    int fd = open("/run/dbus", O_PATH | O_CLOEXEC);
+    if (fd < 0)
+        die("/run/dbus, for $RKT");
+    return fd;
+}
+
+static void keep_dbus(int fd)
+{
+    char path[64];
+
+    if (fd < 0)
+        return;
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    make_folders("/run/systemd/system");
+    make_folders("/run/dbus");
+    if (mount(path, "/run/dbus", NULL, MS_BIND, NULL) < 0)
+        die("/run/dbus");
+    close(fd);
+}
+
 void node_enter(void)
 {
     static const char *const folders[] = {"/run", "/srv", "/var/lib/kubelet", "/var/lib/rkt"};
+    int dbus_fd;
 
     if (geteuid() != 0) {
         errno = EPERM;
@@ -154,8 +188,10 @@ void node_enter(void)
     if (unshare(CLONE_NEWNS | CLONE_NEWNET) < 0 ||
         mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
         die("a mount namespace");
+    dbus_fd = open_dbus();
     for (size_t i = 0; i < N_ELEMENTS(folders); i++)
         mount_empty(folders[i]);
+    keep_dbus(dbus_fd);
     mount_devices();
     /* Shared within, as the mounts of a node are. */
     if (mount(NULL, "/", NULL, MS_REC | MS_SHARED, NULL) < 0)

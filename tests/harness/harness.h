@@ -29,6 +29,9 @@ void node_enter(void);
 int node_setup(void **state);
 int node_teardown(void **state);
 
+/* The real rkt under test, $RKT; NULL: it is the stand-in. Borrowed. */
+const char *node_real_rkt(void);
+
 /* A path below the build or the source folder, "rkt" or "tests/replay/traces". Borrowed until the
  * next four calls. */
 const char *node_built(const char *name);

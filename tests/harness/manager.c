@@ -21,6 +21,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -153,6 +154,8 @@ static void execute(struct unit *unit)
     redirect(STDERR_FILENO, unit->err);
     if (unit->environment)
         putenv(unit->environment);
+    /* Which is this one's. */
+    unsetenv("DBUS_SYSTEM_BUS_ADDRESS");
     execv(unit->argv[unit->command][0], unit->argv[unit->command]);
     _exit(203);
 }

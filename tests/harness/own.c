@@ -145,10 +145,10 @@ pid_t pid_of(const char *name)
 bool has_rktpods(void)
 {
     CLEANUP(result_deinit)
-    struct result result = run(node_built("contrib/rkt-standin/rkt-standin"), GLOBAL_OPTIONS,
-                               "list", "--no-legend", NULL);
+    struct result result = run(rkt_program(), GLOBAL_OPTIONS, "list", "--no-legend", NULL);
 
-    return result.out[0] != '\0';
+    /* Of none, rkt prints an empty line. */
+    return result.out[strspn(result.out, "\n")] != '\0';
 }
 
 const char *id_of(enum message message)

@@ -15,9 +15,9 @@ static char image_id[128];
 
 const char *rkt_program(void)
 {
-    const char *path = getenv("RKT");
+    const char *real = node_real_rkt();
 
-    return path && path[0] ? path : node_built("contrib/rkt-standin/rkt-standin");
+    return real ? real : node_built("contrib/rkt-standin/rkt-standin");
 }
 
 const char *rkt_image(void)
@@ -36,11 +36,21 @@ static void fetch(const char *path, char *id, size_t size)
     id[strcspn(id, "\n")] = '\0';
 }
 
+/* The stand-in has it built in. */
+static void fetch_fly(void)
+{
+    CLEANUP(freep) char *path = NULL;
+    const char *rkt = node_real_rkt();
+    char id[128];
+
+    if (!rkt)
+        return;
+    assert_true(asprintf(&path, "%.*s/stage1-fly.aci", (int)(strrchr(rkt, '/') - rkt), rkt) > 0);
+    fetch(path, id, sizeof(id));
+}
+
 int rkt_setup(void **state)
 {
-    const char *fly = getenv("RKT_STAGE1_FLY");
-    char fly_id[128];
-
     node_setup(state);
     if (!is_there(IMAGE)) {
         CLEANUP(result_deinit)
@@ -48,8 +58,7 @@ int rkt_setup(void **state)
         if (result.status != 0)
             fail_msg("make-busybox-aci: %s", result.err);
         fetch(IMAGE, image_id, sizeof(image_id));
-        if (fly)
-            fetch(fly, fly_id, sizeof(fly_id));
+        fetch_fly();
     }
     recorder_becomes(rkt_program());
     return 0;

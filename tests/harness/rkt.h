@@ -3,8 +3,8 @@
 
 /*
  * rkt on the test's node, and the recorded launches of the kubelet: the stand-in, or the real one
- * if $RKT is its path. (A real one needs its stage1-fly image in $RKT_STAGE1_FLY, and for its
- * default stage1 a running systemd.)
+ * if $RKT is its path. (A real one needs its images stage1-host.aci and stage1-fly.aci beside it,
+ * and a machine that runs systemd.)
  */
 
 #include <jansson.h>

@@ -10,13 +10,15 @@
 #   is RESULT NAME     one test; tests_end tells how many there were, and exits
 #
 # $build is a build folder. $NODE_TREE keeps the Debian tree from run to run. If the node cannot be had, it fails and says why.
+#
+# A real rkt as $RKT needs systemd-nspawn in that tree, and its images stage1-host.aci and stage1-fly.aci beside it.
 
 set -u -o pipefail
 source=$(realpath "$(dirname "${BASH_SOURCE[0]}")/../..")
 work=$(mktemp -d /var/tmp/gantry-node.XXXXXX)
 tree=$work/tree
 base=${NODE_TREE:-$work/base}
-packages=systemd,dbus,libuv1,libdbus-1-3,libjansson4,libinih1,libsmartcols1,libcurl3-gnutls,libcap-ng0,crun,busybox-static,jq
+packages=systemd,systemd-container,dbus,libuv1,libdbus-1-3,libjansson4,libinih1,libsmartcols1,libcurl3-gnutls,libcap-ng0,crun,busybox-static,jq
 nspawn='' leader=''
 
 bail() {
@@ -79,6 +81,9 @@ tree_make() {
 
 tree_put_rkt() {
     install -D -m 755 "${RKT:-$build/contrib/rkt-standin/rkt-standin}" "$tree$1" || bail "there is no rkt"
+    [ -n "${RKT:-}" ] || return 0
+    cp "${RKT%/*}"/stage1-{host,fly}.aci "$tree${1%/*}/" || bail "there are no stage1 images beside $RKT"
+    [ -x "$tree/usr/bin/systemd-nspawn" ] || bail "$base has no systemd-nspawn, which rkt needs"
 }
 
 # The boot, in a mount namespace of its own. Where cgroups are of version 1 and systemd is not pid 1, nspawn wants to find each
@@ -158,6 +163,7 @@ gantryd_pid() { node systemctl show -P MainPID gantryd.service; }
 fetch_image() {
     node sh -c 'make-busybox-aci /root/busybox.aci &&
         /usr/libexec/gantry/rkt --insecure-options=image fetch --full /root/busybox.aci >/root/image'
+    [ -z "${RKT:-}" ] || node sh -c 'rkt --insecure-options=image fetch "$(dirname "$(command -v rkt)")/stage1-fly.aci"' >/dev/null
 }
 serve_pods() { # the kubelet's /pods is a file, which knows one pod: "parts", with two subPaths
     node sh -c 'mkdir -p /root/www && cat >/root/www/pods' <<'EOF'

@@ -155,6 +155,23 @@ static void refuses_to_become(const char *path, const char *message)
     assert_string_equal(result.err, message);
 }
 
+/* Whether there is a rkt at that path on this machine or not, here there is none: an overlay on the
+ * folder, in which it is removed. */
+static void hide_rkt(void)
+{
+    CLEANUP(freep) char *folder = strndup(RKT_PATH, (size_t)(strrchr(RKT_PATH, '/') - RKT_PATH));
+    CLEANUP(freep) char *options = NULL;
+
+    if (!is_there(RKT_PATH))
+        return;
+    make_folders("/run/node/upper");
+    make_folders("/run/node/work");
+    assert_true(asprintf(&options, "lowerdir=%s,upperdir=/run/node/upper,workdir=/run/node/work",
+                         folder) > 0);
+    assert_int_equal(mount("overlay", folder, "overlay", 0, options), 0);
+    assert_int_equal(unlink(RKT_PATH), 0);
+}
+
 static void never_becomes_itself(void **state)
 {
     static const char none[] =
@@ -163,9 +180,7 @@ static void never_becomes_itself(void **state)
     char script[4096];
 
     (void)state;
-    if (is_there(RKT_PATH))
-        fail_msg(
-            "there is a rkt on this machine: configure the tests' build with another --with-rkt");
+    hide_rkt();
     refuses_to_become(node_built("rkt"), none);
     assert_int_equal(symlink(node_built("rkt"), "/run/node/symlink"), 0);
     refuses_to_become("/run/node/symlink", none);

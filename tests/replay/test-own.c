@@ -51,8 +51,8 @@ static char *stored_manifest(const char *name)
 {
     const json_t *newest = json_array_get(json_object_get(explain(name), "rktPods"), 0);
     CLEANUP(result_deinit)
-    struct result result = run(node_built("contrib/rkt-standin/rkt-standin"), GLOBAL_OPTIONS,
-                               "cat-manifest", field(newest, "uuid"), NULL);
+    struct result result =
+        run(rkt_program(), GLOBAL_OPTIONS, "cat-manifest", field(newest, "uuid"), NULL);
     CLEANUP(json_decrefp) json_t *manifest = json_loads(result.out, 0, NULL);
 
     assert_non_null(manifest);
