@@ -141,6 +141,8 @@ static void finds_running(bool is_own, const char *follows)
     assert_true(asprintf(&remedy, " --dir=/var/lib/rkt stop %s  # %s", uuid, follows) > 0);
     finds("state", "warning", uuid, remedy);
     ends(pid);
+    /* what rkt has begun may hold the pod a little longer than rkt */
+    wait_for(is("state", "ok"));
     finds("state", "ok", "0 pods run", NULL);
 }
 
