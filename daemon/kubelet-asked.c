@@ -131,7 +131,8 @@ static struct asked_pod *next_named(const struct asked *asked, const char **text
 }
 
 /* An entry that cannot be read may be that of any pod that it names. If it is not, then another one
- * proves to be that: who writes a pod says nothing about others. */
+ * proves to be that: who writes a pod says nothing about others. For a pod that was asked for
+ * after its own entry had come none does: gantryd asks for that one again. */
 static int keep_fault(const struct asked *asked, const char *text, size_t length, const char *fault)
 {
     const char *end = text + length;

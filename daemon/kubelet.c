@@ -107,11 +107,11 @@ static void note_result(struct kubelet *kubelet, struct config *config, const ch
 
 /* Who waits. An answer may well bring the next launch, so the list is looked at anew after each. */
 
-static struct waiter *find_waiter(struct kubelet *kubelet, const char *uid)
+static struct waiter *find_waiter(struct kubelet *kubelet, const char *uid, bool with_late)
 {
     struct waiter *waiter = kubelet->waiters;
 
-    while (waiter && strcmp(waiter->uid, uid) != 0)
+    while (waiter && ((waiter->is_late && !with_late) || strcmp(waiter->uid, uid) != 0))
         waiter = waiter->next;
     return waiter;
 }
@@ -163,16 +163,18 @@ static void hand_out(struct kubelet *kubelet, const json_t *list)
     int result = r == PODSPEC_E_TOO_LARGE ? KUBELET_E_TOO_LARGE : r < 0 ? KUBELET_E_UNANSWERED : 0;
     if (r < 0)
         error_set(&error, 0, "%s", strerror(-r));
-    while ((waiter = find_waiter(kubelet, uid)))
+    while ((waiter = find_waiter(kubelet, uid, true)))
         answer_waiter(kubelet, waiter, result, spec, error_message(&error));
 }
 
-/* What is told of a pod cannot be read, or need not be. */
+/* What is told of a pod cannot be read, or need not be. What cannot be read may be another pod's,
+ * if its own came before it was asked for: who is late waits for the next fetch. */
 static void hand_out_fault(struct kubelet *kubelet, const char *uid, int result, const char *reason)
 {
+    bool with_late = result != KUBELET_E_UNREADABLE;
     struct waiter *waiter;
 
-    while ((waiter = find_waiter(kubelet, uid)))
+    while ((waiter = find_waiter(kubelet, uid, with_late)))
         answer_waiter(kubelet, waiter, result, NULL, reason);
 }
 

@@ -24,6 +24,7 @@ static struct {
     size_t length;
     usec_t delay;
     bool holds;
+    size_t n_before; /* bytes that come though it holds */
     pthread_cond_t released;
     unsigned n_requests;
     char request[256]; /* its first line */
@@ -56,6 +57,16 @@ static bool read_request(int fd, char *request, size_t size)
     return false;
 }
 
+static void send_bytes(int fd, const char *bytes, size_t length)
+{
+    for (size_t at = 0; at < length;) {
+        ssize_t n = send(fd, bytes + at, length - at, MSG_NOSIGNAL);
+        if (n <= 0)
+            return;
+        at += (size_t)n;
+    }
+}
+
 /* One connection, in a thread of its own. */
 static void *answer(void *data)
 {
@@ -71,17 +82,15 @@ static void *answer(void *data)
         size_t length = kubelet.length;
         char *bytes = kubelet.bytes ? memcpy(malloc(length + 1), kubelet.bytes, length) : NULL;
         usec_t delay = kubelet.delay;
+        size_t n_before = bytes && kubelet.holds ? kubelet.n_before : 0;
+        send_bytes(fd, bytes, n_before);
         while (kubelet.holds)
             pthread_cond_wait(&kubelet.released, &kubelet.mutex);
         pthread_mutex_unlock(&kubelet.mutex);
         usleep((useconds_t)delay);
-        for (size_t at = 0; bytes && at < length;) {
-            ssize_t n = send(fd, bytes + at, length - at, MSG_NOSIGNAL);
-            if (n <= 0)
-                break;
-            at += (size_t)n;
-        }
-        if (!bytes)
+        if (bytes)
+            send_bytes(fd, bytes + n_before, length - n_before);
+        else
             recv(fd, request, 1, 0); /* until the other end gives up */
         free(bytes);
     }
@@ -172,12 +181,23 @@ void kubelet_waits(usec_t delay)
     pthread_mutex_unlock(&kubelet.mutex);
 }
 
-void kubelet_holds(bool holds)
+static void set_hold(bool holds, size_t n_before)
 {
     pthread_mutex_lock(&kubelet.mutex);
     kubelet.holds = holds;
+    kubelet.n_before = n_before;
     pthread_cond_broadcast(&kubelet.released);
     pthread_mutex_unlock(&kubelet.mutex);
+}
+
+void kubelet_holds(bool holds)
+{
+    set_hold(holds, 0);
+}
+
+void kubelet_holds_after(size_t length)
+{
+    set_hold(true, length);
 }
 
 unsigned kubelet_n_requests(void)

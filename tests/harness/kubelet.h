@@ -27,6 +27,8 @@ void kubelet_waits(usec_t delay);
 
 /* Or not before that is taken back; what is answered then is what was said when it came. */
 void kubelet_holds(bool holds);
+/* Or only so many bytes before that. */
+void kubelet_holds_after(size_t length);
 
 /* How many requests have come since kubelet_start(), and the first line of the last one. */
 unsigned kubelet_n_requests(void);

@@ -177,16 +177,17 @@ static void a_wrong_type_anywhere_costs_only_its_pod(void **state)
     }
 }
 
+#define GOOD(uid) "{\"metadata\":{\"uid\":\"" uid "\"},\"spec\":{\"containers\":[]}},"
+/* It names pod0, too. */
+#define ODD(uid)                                                                               \
+    "{\"metadata\":{\"uid\":\"" uid "\"},\"spec\":{\"volumes\":[{\"flexVolume\":{\"options\":" \
+    "{\"uid\":\"pod0\",\"\\u0000\":\"\"}}}]}},"
+
 /* Whoever writes a pod can choose these, but for no other pod: neither theirs nor all others' specs
  * may get lost by it. */
 static void what_cannot_be_read_costs_only_its_pod(void **state)
 {
-#define ODD(uid)                                                                               \
-    "{\"metadata\":{\"uid\":\"" uid "\"},\"spec\":{\"volumes\":[{\"flexVolume\":{\"options\":" \
-    "{\"uid\":\"pod0\",\"\\u0000\":\"\"}}}]}},"
-    static const char list[] =
-        OK "\r\n{\"items\":[" ODD("odd") "{\"metadata\":{\"uid\":\"pod0\"},"
-                                         "\"spec\":{\"containers\":[]}},{}]}";
+    static const char list[] = OK "\r\n{\"items\":[" ODD("odd") GOOD("pod0") "{}]}";
     static const char words[] =
         "launch of pod default/%s: what the kubelet tells of the pod cannot "
         "be read: %s\n";
@@ -216,6 +217,24 @@ static void what_cannot_be_read_costs_only_its_pod(void **state)
     plain_passes("pod0", "1");
 }
 
+/* Its own entry has come before it is asked for, and one that may be anybody's comes after that. */
+static void who_comes_late_is_not_refused_for_another_pods_entry(void **state)
+{
+#define HALF OK "\r\n{\"items\":[" GOOD("pod0") GOOD("pod1")
+    static const char list[] = HALF ODD("odd") "{}]}";
+
+    (void)state;
+    plain_configure(REQUIRED);
+    kubelet_serves(list, strlen(list));
+    kubelet_holds_after(strlen(HALF));
+    plain_passes("pod1", "1");
+    pid_t late = plain_begin("pod0", "1");
+    wait_for(plain_is_known("pod0"));
+    kubelet_holds(false);
+    assert_int_equal(finish(late), 0);
+    assert_int_equal(kubelet_n_requests(), 2);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, plain_setup, plain_teardown)
@@ -226,6 +245,7 @@ int main(void)
         TEST(what_has_come_whole_counts),
         TEST(a_wrong_type_anywhere_costs_only_its_pod),
         TEST(what_cannot_be_read_costs_only_its_pod),
+        TEST(who_comes_late_is_not_refused_for_another_pods_entry),
     };
 
     node_enter();
