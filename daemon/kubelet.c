@@ -138,6 +138,13 @@ static void answer_waiter(struct kubelet *kubelet, struct waiter *waiter, int re
     free(waiter);
 }
 
+/* It cannot be asked. */
+static void answer_all(struct kubelet *kubelet, const char *reason)
+{
+    while (kubelet->waiters)
+        answer_waiter(kubelet, kubelet->waiters, KUBELET_E_UNANSWERED, NULL, reason);
+}
+
 /* Return: one who waits for a pod of the list; NULL. */
 static struct waiter *find_asker(struct kubelet *kubelet, const json_t *list)
 {
@@ -228,8 +235,10 @@ static void end(struct fetch *fetch, const char *reason)
 
     note_result(kubelet, config, reason);
     let_go(fetch);
-    while ((waiter = reason ? kubelet->waiters : find_punctual(kubelet)))
-        answer_waiter(kubelet, waiter, reason ? KUBELET_E_UNANSWERED : 0, NULL, copy);
+    if (reason)
+        answer_all(kubelet, copy);
+    while ((waiter = find_punctual(kubelet)))
+        answer_waiter(kubelet, waiter, 0, NULL, NULL);
     kubelet->fetch = NULL;
     if (kubelet->waiters)
         begin(kubelet, config);
@@ -384,8 +393,7 @@ static void begin(struct kubelet *kubelet, struct config *config)
     struct fetch *fetch = kubelet->fetch = fetch_new(kubelet, config);
 
     if (!fetch) {
-        while (kubelet->waiters)
-            answer_waiter(kubelet, kubelet->waiters, KUBELET_E_UNANSWERED, NULL, strerror(ENOMEM));
+        answer_all(kubelet, strerror(ENOMEM));
         return;
     }
     int r = start(fetch);
@@ -457,15 +465,36 @@ void kubelet_ask(struct kubelet *kubelet, struct config *config, const char *uid
         begin(kubelet, config);
 }
 
-void kubelet_close(struct kubelet *kubelet)
+bool kubelet_is_asked_alike(const struct config *a, const struct config *b)
 {
-    kubelet->is_closed = true;
+    return strcmp(a->kubelet.url, b->kubelet.url) == 0 &&
+           strcmp(a->kubelet.ca, b->kubelet.ca) == 0 &&
+           strcmp(a->kubelet.certificate, b->kubelet.certificate) == 0 &&
+           strcmp(a->kubelet.key, b->kubelet.key) == 0 &&
+           strcmp(a->kubelet.token_file, b->kubelet.token_file) == 0;
+}
+
+static void give_up(struct kubelet *kubelet)
+{
     if (kubelet->fetch)
         let_go(kubelet->fetch);
     kubelet->fetch = NULL;
-    while (kubelet->waiters)
-        answer_waiter(kubelet, kubelet->waiters, KUBELET_E_UNANSWERED, NULL,
-                      known_failure(kubelet, NULL));
+}
+
+void kubelet_ask_anew(struct kubelet *kubelet, struct config *config)
+{
+    give_up(kubelet);
+    if (kubelet->waiters && config->kubelet.url[0])
+        begin(kubelet, config);
+    else
+        answer_all(kubelet, "it is not asked any more");
+}
+
+void kubelet_close(struct kubelet *kubelet)
+{
+    kubelet->is_closed = true;
+    give_up(kubelet);
+    answer_all(kubelet, known_failure(kubelet, NULL));
 }
 
 void kubelet_free(struct kubelet *kubelet)

@@ -281,8 +281,9 @@ static void consulted(void *userdata, int result, struct podspec *spec, const ch
         launch_consulted(launch, result ? reason : "it does not know the pod");
 }
 
-/* Its /pods is asked for what the manifest does not say, once for each state of a pod's spec. Of a
- * pod of gantry's own the spec is at hand, if it has one. */
+/* Its /pods is asked for what the manifest does not say, once for each state of a pod's spec, and
+ * as the node's configuration has it, which may be newer than the launch. Of a pod of gantry's own
+ * the spec is at hand, if it has one. */
 static void consult(struct launch *launch)
 {
     struct node *node = launch->work.loop->data;
@@ -292,13 +293,13 @@ static void consult(struct launch *launch)
     if (ownpod) {
         launch->spec = ownpod->spec ? podspec_ref(ownpod->spec) : NULL;
         launch_consulted(launch, NULL);
-    } else if (!pod || launch->config->kubelet.url[0] == '\0') {
+    } else if (!pod || node->config->kubelet.url[0] == '\0') {
         launch_consulted(launch, NULL);
     } else if (pod->spec && strcmp(pod->spec_hashes, launch->hashes) == 0) {
         launch->spec = podspec_ref(pod->spec);
         launch_consulted(launch, NULL);
     } else {
-        kubelet_ask(node->kubelet, launch->config, pod->uid, consulted, launch);
+        kubelet_ask(node->kubelet, node->config, pod->uid, consulted, launch);
     }
 }
 
@@ -469,9 +470,13 @@ static int rearm(struct pod *pod, void *userdata)
 
 void node_set_config(struct node *node, struct config *config)
 {
+    bool is_asked_alike = kubelet_is_asked_alike(node->config, config);
+
     config_unref(node->config);
     node->config = config;
     pods_for_each(&node->pods, rearm, node);
+    if (!is_asked_alike)
+        kubelet_ask_anew(node->kubelet, config);
 }
 
 static int let_go(struct pod *pod, void *userdata)

@@ -21,6 +21,14 @@ static const char *id_of(enum message message)
     return message_info(message)->id;
 }
 
+static void reload(const char *text)
+{
+    node_configure(text);
+    kill(gantryd_pid(), SIGHUP);
+    journal_wait("MESSAGE_ID", id_of(MESSAGE_CONFIG), NULL);
+    journal_forget();
+}
+
 #define LAUNCHES 100
 
 static void many_launches_share_one_fetch(void **state)
@@ -88,6 +96,47 @@ static void what_is_known_is_not_asked_for(void **state)
     plain_passes("pod2", "1");
     assert_int_equal(journal_count("MESSAGE_ID", id_of(MESSAGE_KUBELET)), 0);
     journal_wait("GANTRY_POD_NAME", "pod2", "GANTRY_NOTE", NOT_DONE "it does not know the pod",
+                 NULL);
+}
+
+/* The kubelet is held back, so nothing of the first fetch can have been an answer. */
+static void a_reload_gives_up_the_fetch_that_is_under_way(void **state)
+{
+    (void)state;
+    plain_configure(REQUIRED);
+    plain_has("pod", 2);
+    kubelet_holds(true);
+    pid_t first = plain_begin("pod0", "1");
+    wait_for(kubelet_n_requests() == 1);
+    reload(REQUIRED "[Kubelet]\nURL=http://127.0.0.1:10255/\n");
+    wait_for(kubelet_n_requests() == 2);
+    pid_t second = plain_begin("pod1", "1");
+    wait_for(plain_is_known("pod1"));
+    kubelet_holds(false);
+    assert_int_equal(finish(first), 0);
+    assert_int_equal(finish(second), 0);
+
+    /* nobody listens there */
+    kubelet_holds(true);
+    unsigned before = kubelet_n_requests();
+    first = plain_begin("pod0", "2");
+    wait_for(kubelet_n_requests() == before + 1);
+    reload(REQUIRED "[Kubelet]\nURL=http://127.0.0.1:9\n");
+    assert_int_equal(finish(first), 254);
+    plain_is_refused("pod2", "Connection refused");
+}
+
+static void who_waits_when_the_url_is_taken_away_goes_on(void **state)
+{
+    (void)state;
+    plain_configure("[Kubelet]\nTimeout=30s\n[Launch]\nRequestTimeout=1min\n");
+    kubelet_holds(true);
+    pid_t launch = plain_begin("pod0", "1");
+    wait_for(kubelet_n_requests() == 1);
+    node_configure("[Kubelet]\nURL=\n");
+    kill(gantryd_pid(), SIGHUP);
+    assert_int_equal(finish(launch), 0);
+    journal_wait("GANTRY_POD_NAME", "pod0", "GANTRY_NOTE", NOT_DONE "it is not asked any more",
                  NULL);
 }
 
@@ -376,6 +425,8 @@ int main(void)
         TEST(many_launches_share_one_fetch),
         TEST(who_came_too_late_has_one_more),
         TEST(what_is_known_is_not_asked_for),
+        TEST(a_reload_gives_up_the_fetch_that_is_under_way),
+        TEST(who_waits_when_the_url_is_taken_away_goes_on),
         TEST(with_an_empty_url_nobody_is_asked),
         TEST(a_kubelet_that_hangs_delays_one_launch_not_each),
         TEST(one_that_is_not_there_is_told_once_and_counted),
