@@ -43,8 +43,8 @@ void kubelet_ask(struct kubelet *kubelet, struct config *config, const char *uid
 /* Return: true if both say the same of whom is asked, who answers, and as whom it is asked. */
 bool kubelet_is_asked_alike(const struct config *a, const struct config *b);
 
-/* The kubelet is asked by another configuration now: a fetch that is under way is given up, and
- * whoever waits is answered by another one. */
+/* The kubelet is asked by another configuration now: a fetch that is under way is given up,
+ * uncounted, and whoever waits is answered by another one. */
 void kubelet_ask_anew(struct kubelet *kubelet, struct config *config);
 
 /* Lets go of the loop; who still waits is answered with a reason. */

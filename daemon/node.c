@@ -468,6 +468,22 @@ static int rearm(struct pod *pod, void *userdata)
     return 0;
 }
 
+static int forget_spec(struct pod *pod, void *userdata)
+{
+    (void)userdata;
+    pod->spec = podspec_unref(pod->spec);
+    free(pod->spec_hashes);
+    pod->spec_hashes = NULL;
+    return 0;
+}
+
+/* Another kubelet may be asked now, or one that has to prove itself: no word from before counts. */
+static void ask_anew(struct node *node)
+{
+    pods_for_each(&node->pods, forget_spec, NULL);
+    kubelet_ask_anew(node->kubelet, node->config);
+}
+
 void node_set_config(struct node *node, struct config *config)
 {
     bool is_asked_alike = kubelet_is_asked_alike(node->config, config);
@@ -476,7 +492,7 @@ void node_set_config(struct node *node, struct config *config)
     node->config = config;
     pods_for_each(&node->pods, rearm, node);
     if (!is_asked_alike)
-        kubelet_ask_anew(node->kubelet, config);
+        ask_anew(node);
 }
 
 static int let_go(struct pod *pod, void *userdata)

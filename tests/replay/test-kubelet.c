@@ -99,6 +99,29 @@ static void what_is_known_is_not_asked_for(void **state)
                  NULL);
 }
 
+/* It is the same kubelet, however it is asked: over http nobody looks at the files. */
+static void what_was_told_counts_until_it_is_asked_otherwise(void **state)
+{
+    static const char *const lines[] = {"URL=http://127.0.0.1:10255/", "CA=/none",
+                                        "Certificate=/none", "Key=/none"};
+    char text[512] = REQUIRED "[Kubelet]\n", *end = text + strlen(text);
+
+    (void)state;
+    plain_configure(REQUIRED);
+    plain_has("pod", 1);
+    plain_passes("pod0", "1");
+    for (unsigned i = 0; i < N_ELEMENTS(lines); i++) {
+        end += sprintf(end, "%s\n", lines[i]);
+        reload(text);
+        plain_passes("pod0", "1");
+        assert_int_equal(kubelet_n_requests(), i + 2);
+    }
+    sprintf(end, "Timeout=20s\n");
+    reload(text);
+    plain_passes("pod0", "1");
+    assert_int_equal(kubelet_n_requests(), N_ELEMENTS(lines) + 1);
+}
+
 /* The kubelet is held back, so nothing of the first fetch can have been an answer. */
 static void a_reload_gives_up_the_fetch_that_is_under_way(void **state)
 {
@@ -396,7 +419,10 @@ static void https_with_certificates(void **state)
         usleep(50000);
     } while (true);
 
-    journal_forget();
+    /* what was told without a token is of no use with one */
+    reload(TLS IDENTITY "CA=/run/node/tls/ca.pem\nTokenFile=/run/node/none\n");
+    plain_is_refused("pod0", "/run/node/none: No such file or directory");
+
     plain_configure(TLS IDENTITY "CA=/run/node/tls/other.pem\n");
     CLEANUP(result_deinit) struct result wrong_ca = plain_prepare("pod0", "1");
     assert_int_equal(wrong_ca.status, 254);
@@ -425,6 +451,7 @@ int main(void)
         TEST(many_launches_share_one_fetch),
         TEST(who_came_too_late_has_one_more),
         TEST(what_is_known_is_not_asked_for),
+        TEST(what_was_told_counts_until_it_is_asked_otherwise),
         TEST(a_reload_gives_up_the_fetch_that_is_under_way),
         TEST(who_waits_when_the_url_is_taken_away_goes_on),
         TEST(with_an_empty_url_nobody_is_asked),
