@@ -16,6 +16,13 @@
 #define BOUND_VOLUMES 512
 
 /*
+ * Of a pod that gantryctl run turns into a pod manifest: the bytes of all commands, args and
+ * variables, the images' included, and with what $(NAME) stands for. Linux takes a third of that
+ * for one program.
+ */
+#define BOUND_TEXT ((size_t)1 << 20)
+
+/*
  * Of a pod manifest. Besides the mounts of the pod spec the kubelet writes into it for each
  * container /etc/hosts, /etc/resolv.conf and the termination message, each of which kubelet 1.3
  * writes twice; and it hands on the mount points of the images.

@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/bounds.h"
+#include "lib/expansion.h"
 #include "lib/kubepod.h"
 #include "lib/path.h"
 #include "lib/podspec.h"
@@ -462,6 +464,31 @@ static void check_container(json_t *faults, const struct place *in, const json_t
                  INT32_MAX);
 }
 
+/* As it will be made with the image, so that what is too long is refused before it is fetched.
+ * Return: whether what follows is to be looked at, too. */
+static bool check_text(json_t *faults, const struct place *in, const json_t *object, size_t *leftp)
+{
+    static const char *const lists[] = {"command", "args"};
+    CLEANUP(json_decrefp) json_t *variables = json_object(), *made = json_array();
+    const char *name = "env";
+    size_t index = 0;
+
+    int r = expansion_set(variables, json_object_get(object, name), leftp, &index);
+    for (size_t i = 0; r == 0 && i < N_ELEMENTS(lists); i++) {
+        name = lists[i];
+        r = expansion_make_list(made, json_object_get(object, name), variables, leftp, &index);
+    }
+    struct place place = {in, name, 0}, entry = {&place, NULL, index};
+    if (r > 0)
+        fault(faults, &entry,
+              "with it, and what its variables stand for, the pod's commands, args and variables "
+              "have more than %zu bytes",
+              BOUND_TEXT);
+    else if (r < 0)
+        fault(faults, &entry, "%s", strerror(-r));
+    return r == 0;
+}
+
 static void check_volume(json_t *faults, const struct place *in, const json_t *object)
 {
     struct place place = {in, "hostPath", 0};
@@ -503,6 +530,12 @@ static void check_values(json_t *faults, const json_t *pod)
     for (size_t i = 0; i < json_array_size(containers); i++)
         check_container(faults, &(struct place){&containers_place, NULL, i},
                         json_array_get(containers, i), volumes);
+    size_t n_left = BOUND_TEXT;
+    for (size_t i = 0; i < json_array_size(containers); i++) {
+        if (!check_text(faults, &(struct place){&containers_place, NULL, i},
+                        json_array_get(containers, i), &n_left))
+            break;
+    }
     for (size_t i = 0; i < json_array_size(volumes); i++)
         check_volume(faults, &(struct place){&volumes_place, NULL, i}, json_array_get(volumes, i));
 }

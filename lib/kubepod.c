@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/bounds.h"
+#include "lib/expansion.h"
 #include "lib/path.h"
 
 /* Kubernetes' own. */
@@ -125,66 +127,32 @@ char *kubepod_empty_dir(const json_t *pod, size_t index, const char *dir)
     return NULL;
 }
 
-/* $(NAME) stands for a variable, $$ for a $; what names no variable stays (Kubernetes' rule for
- * command, args and values). Return: a new reference, NULL without memory. */
-static json_t *expand(const char *string, const json_t *variables)
+/* What is too long, is so with what the images say: without, kubepod_check() had refused it. */
+static int too_long(const json_t *container, struct error *error)
 {
-    CLEANUP(freep) char *expanded = NULL;
-    size_t size;
-    FILE *f = open_memstream(&expanded, &size);
-
-    if (!f)
-        return NULL;
-    for (const char *p = string; *p; p++) {
-        const char *end = p[0] == '$' && p[1] == '(' ? strchr(p, ')') : NULL;
-        const char *value =
-            end ? json_string_value(json_object_getn(variables, p + 2, (size_t)(end - p - 2)))
-                : NULL;
-        if (value) {
-            fputs(value, f);
-            p = end;
-        } else {
-            fputc(*p, f);
-            p += p[0] == '$' && p[1] == '$';
-        }
-    }
-    return fclose(f) == 0 ? json_string(expanded) : NULL;
+    return error_set(error, KUBEPOD_E_IMAGE,
+                     "container \"%s\": with those of the images, the commands, args and variables "
+                     "have more than %zu bytes",
+                     text_of(container, "name", ""), BOUND_TEXT);
 }
 
-/* Return: 0 or -ENOMEM. */
-static int append_expanded(json_t *to, const json_t *list, const json_t *variables)
-{
-    const json_t *string;
-    size_t i;
-
-    json_array_foreach(list, i, string)
-    {
-        if (json_array_append_new(to, expand(json_string_value(string), variables)) < 0)
-            return -ENOMEM;
-    }
-    return 0;
-}
-
-/* The image's variables, and over them the container's, in order. A value may use those before it.
- */
-static int make_variables(json_t *variables, const json_t *container, const json_t *image_app)
+/* The image's variables, and over them the container's, in order. */
+static int make_variables(json_t *variables, const json_t *container, const json_t *image_app,
+                          size_t *leftp, struct error *error)
 {
     const json_t *entry;
     size_t i;
 
     json_array_foreach(json_object_get(image_app, "environment"), i, entry)
     {
-        if (json_object_set_new(variables, text_of(entry, "name", ""),
-                                json_string(text_of(entry, "value", ""))) < 0)
+        const char *name = text_of(entry, "name", ""), *value = text_of(entry, "value", "");
+        if (!expansion_spend(leftp, strlen(name)) || !expansion_spend(leftp, strlen(value)))
+            return too_long(container, error);
+        if (json_object_set_new(variables, name, json_string(value)) < 0)
             return -ENOMEM;
     }
-    json_array_foreach(json_object_get(container, "env"), i, entry)
-    {
-        if (json_object_set_new(variables, text_of(entry, "name", ""),
-                                expand(text_of(entry, "value", ""), variables)) < 0)
-            return -ENOMEM;
-    }
-    return 0;
+    int r = expansion_set(variables, json_object_get(container, "env"), leftp, &i);
+    return r > 0 ? too_long(container, error) : r;
 }
 
 static json_t *environment(json_t *variables)
@@ -212,29 +180,48 @@ static json_t *entrypoint(const json_t *image_manifest)
     return NULL;
 }
 
+/* What the image says goes as it is. Return: as expansion_make_list(). */
+static int append_images(json_t *exec, const json_t *list, size_t *leftp)
+{
+    json_t *string;
+    size_t i;
+
+    json_array_foreach(list, i, string)
+    {
+        if (!expansion_spend(leftp, json_string_length(string)))
+            return EXPANSION_E_TOO_LONG;
+        if (json_array_append(exec, string) < 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
 /* What is executed: a command stands for the image's entrypoint, and without one the args are the
  * entrypoint's. Return: 0, KUBEPOD_E_IMAGE, -ENOMEM. */
 static int make_exec(json_t *exec, const json_t *container, const json_t *image_manifest,
-                     const json_t *variables, struct error *error)
+                     const json_t *variables, size_t *leftp, struct error *error)
 {
     const json_t *command = json_object_get(container, "command");
     const json_t *args = json_object_get(container, "args");
     const json_t *own = json_object_get(json_object_get(image_manifest, "app"), "exec");
     CLEANUP(json_decrefp) json_t *first = entrypoint(image_manifest);
-    int r = 0;
+    size_t i;
+    int r;
 
     if (json_array_size(command) > 0)
-        r = append_expanded(exec, command, variables);
+        r = expansion_make_list(exec, command, variables, leftp, &i);
     else if (json_array_size(args) == 0 && json_array_size(own) > 0)
-        return json_array_extend(exec, (json_t *)own) < 0 ? -ENOMEM : 0;
+        r = append_images(exec, own, leftp);
     else if (json_array_size(first) > 0)
-        r = json_array_extend(exec, first) < 0 ? -ENOMEM : 0;
+        r = append_images(exec, first, leftp);
     else
         return error_set(error, KUBEPOD_E_IMAGE,
                          "container \"%s\": its image has no %s: give it a command",
                          text_of(container, "name", ""),
                          json_array_size(args) > 0 ? "entrypoint for the args" : "program");
-    return r == 0 ? append_expanded(exec, args, variables) : r;
+    if (r == 0)
+        r = expansion_make_list(exec, args, variables, leftp, &i);
+    return r > 0 ? too_long(container, error) : r;
 }
 
 /* Volumes. Each mount has one of its own: stage1-fly takes none that is mounted twice, and its name
@@ -448,7 +435,7 @@ static json_t *pack_app(const struct parts *parts, const json_t *container, cons
 }
 
 static int add_app(json_t *manifest, const json_t *pod, size_t index, const json_t *image,
-                   const char *dir, struct error *error)
+                   const char *dir, size_t *leftp, struct error *error)
 {
     const json_t *container = json_array_get(containers_of(pod), index);
     const json_t *image_manifest = json_object_get(image, "manifest");
@@ -456,9 +443,9 @@ static int add_app(json_t *manifest, const json_t *pod, size_t index, const json
     CLEANUP(parts_deinit)
     struct parts parts = {json_array(), json_object(), json_array(), json_array(), json_array()};
 
-    int r = make_variables(parts.variables, container, image_app);
+    int r = make_variables(parts.variables, container, image_app, leftp, error);
     if (r == 0)
-        r = make_exec(parts.exec, container, image_manifest, parts.variables, error);
+        r = make_exec(parts.exec, container, image_manifest, parts.variables, leftp, error);
     if (r == 0)
         r = make_mounts(parts.points, json_object_get(manifest, "volumes"), pod, index, image_app,
                         dir);
@@ -475,6 +462,22 @@ static int add_app(json_t *manifest, const json_t *pod, size_t index, const json
     return json_array_append_new(json_object_get(manifest, "apps"), app) < 0 ? -ENOMEM : 0;
 }
 
+/* The rooms would refuse it, too, but only when it is made. */
+static int check_mount_points(const json_t *pod, const json_t *images, struct error *error)
+{
+    struct kubepod_image image;
+    size_t n = 0;
+
+    for (size_t i = 0; kubepod_image(pod, i, &image); i++) {
+        const json_t *manifest = json_object_get(json_object_get(images, image.name), "manifest");
+        n += json_array_size(json_object_get(json_object_get(manifest, "app"), "mountPoints"));
+    }
+    return n <= BOUND_MOUNT_POINTS ? 0
+                                   : error_set(error, KUBEPOD_E_IMAGE,
+                                               "the images have %zu mountPoints; gantry takes %d",
+                                               n, BOUND_MOUNT_POINTS);
+}
+
 int kubepod_to_manifest(json_t **manifestp, const json_t *pod, const json_t *images,
                         const char *dir, struct error *error)
 {
@@ -483,10 +486,11 @@ int kubepod_to_manifest(json_t **manifestp, const json_t *pod, const json_t *ima
         json_pack("{s:s, s:s, s:[], s:[], s:[], s:[]}", "acVersion", "0.8.11", "acKind",
                   "PodManifest", "apps", "volumes", "ports", "annotations");
     struct kubepod_image image;
-    int r = manifest ? 0 : -ENOMEM;
+    size_t n_left = BOUND_TEXT;
+    int r = manifest ? check_mount_points(pod, images, error) : -ENOMEM;
 
     for (size_t i = 0; r == 0 && kubepod_image(pod, i, &image); i++)
-        r = add_app(manifest, pod, i, json_object_get(images, image.name), dir, error);
+        r = add_app(manifest, pod, i, json_object_get(images, image.name), dir, &n_left, error);
     if (r == 0) {
         *manifestp = manifest;
         manifest = NULL;

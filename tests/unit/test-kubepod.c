@@ -199,6 +199,46 @@ static void is_no_larger_than_the_rooms_take(void **state)
     expect_fault(pod, "spec: container \"front\" has 513 volumeMounts; gantry takes 512");
 }
 
+/* Each variable names the one before it twice. Return: the members of a container. */
+static char *doubling(unsigned n, unsigned n_args)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *f = open_memstream(&text, &size);
+
+    fprintf(f, "\"env\":[{\"name\":\"A0\",\"value\":\"xxxxxxxx\"}");
+    for (unsigned i = 1; i <= n; i++)
+        fprintf(f, ",{\"name\":\"A%u\",\"value\":\"$(A%u)$(A%u)\"}", i, i - 1, i - 1);
+    fprintf(f, "],\"command\":[\"$(A%u)\"],\"args\":[\"$(A%u)\"]", n, n_args > 0 ? n : 0);
+    assert_int_equal(fclose(f), 0);
+    return text;
+}
+
+#define TOO_LONG                                                                                   \
+    "with it, and what its variables stand for, the pod's commands, args and variables have more " \
+    "than 1048576 bytes"
+
+/* 8 bytes, doubled n times, are in the last value, as many in those before it, and in the command.
+ */
+static void refuses_what_stands_for_too_much(void **state)
+{
+    static const struct {
+        unsigned n, n_args;
+        const char *fault;
+    } cases[] = {
+        {15, 0, NULL},
+        {15, 1, "spec.containers[0].args[0]: " TOO_LONG},
+        {16, 0, "spec.containers[0].env[16]: " TOO_LONG},
+        {1000, 0, "spec.containers[0].env[16]: " TOO_LONG},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+        CLEANUP(freep) char *container = doubling(cases[i].n, cases[i].n_args);
+        expect_fault(make_pod("", container), cases[i].fault);
+    }
+}
+
 static void takes_numbers_for_quantities(void **state)
 {
     json_auto_t *pod = make_pod(
@@ -367,6 +407,45 @@ static void says_what_cannot_be_executed(void **state)
         "container \"front\": its image has no entrypoint for the args: give it a command");
 }
 
+/* What an image says counts as often as it is said. */
+static void refuses_what_is_too_much_with_its_image(void **state)
+{
+    static const struct {
+        const char *container;
+        unsigned n_bytes, n_points;
+        const char *why;
+    } cases[] = {
+        {"", 1000000, 1024, NULL},
+        {"", 1048576, 0,
+         "container \"front\": with those of the images, the commands, args and variables have more "
+         "than 1048576 bytes"},
+        {"\"args\":[\"$(B)\",\"$(B)\"]", 400000, 0,
+         "container \"front\": with those of the images, the commands, args and variables have more "
+         "than 1048576 bytes"},
+        {"", 0, 1025, "the images have 1025 mountPoints; gantry takes 1024"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+        CLEANUP(error_deinit) struct error error = ERROR_NULL;
+        CLEANUP(freep) char *value = calloc(1, cases[i].n_bytes + 1);
+        json_auto_t *pod = make_pod("", cases[i].container), *manifest = NULL;
+        json_t *points = json_array();
+        memset(value, 'x', cases[i].n_bytes);
+        for (unsigned k = 0; k < cases[i].n_points; k++)
+            json_array_append_new(points, json_pack("{s:s, s:s}", "name", "p", "path", "/p"));
+        json_auto_t *images =
+            json_pack("{s:{s:s, s:{s:[{s:s, s:s}], s:{s:[s], s:[{s:s, s:s}], s:o}}}}", "busybox",
+                      "id", "sha512-1", "manifest", "annotations", "name",
+                      "appc.io/docker/entrypoint", "value", "[\"/entry\"]", "app", "exec", "/entry",
+                      "environment", "name", "B", "value", value, "mountPoints", points);
+        int r = kubepod_to_manifest(&manifest, pod, images, DIR, &error);
+        assert_int_equal(r, cases[i].why ? KUBEPOD_E_IMAGE : 0);
+        if (cases[i].why)
+            assert_string_equal(error_message(&error), cases[i].why);
+    }
+}
+
 static void expands_variables(void **state)
 {
     const char *container =
@@ -471,6 +550,7 @@ int main(void)
         cmocka_unit_test(holds_members_to_their_types),
         cmocka_unit_test(holds_values_to_what_they_may_be),
         cmocka_unit_test(is_no_larger_than_the_rooms_take),
+        cmocka_unit_test(refuses_what_stands_for_too_much),
         cmocka_unit_test(takes_numbers_for_quantities),
         cmocka_unit_test(knows_labels),
         cmocka_unit_test(has_kubernetes_defaults),
@@ -479,6 +559,7 @@ int main(void)
         cmocka_unit_test(executes_what_kubernetes_would),
         cmocka_unit_test(says_what_cannot_be_executed),
         cmocka_unit_test(expands_variables),
+        cmocka_unit_test(refuses_what_is_too_much_with_its_image),
         cmocka_unit_test(keeps_what_is_the_images),
         cmocka_unit_test(gives_each_mount_its_volume),
         cmocka_unit_test(writes_isolators),
