@@ -396,9 +396,20 @@ static bool has_volume(const json_t *volumes, const char *name)
     return false;
 }
 
+/* Return: whether the path is among those that were taken before. It is now. */
+static bool is_taken(json_t *paths, const char *path)
+{
+    CLEANUP(freep) char *normal = path_normal(path);
+
+    if (!normal)
+        return false;
+    return json_object_get(paths, normal) || json_object_set_new(paths, normal, json_true()) < 0;
+}
+
 static void check_mounts(json_t *faults, const struct place *in, const json_t *list,
                          const json_t *volumes)
 {
+    CLEANUP(json_decrefp) json_t *paths = json_object();
     struct place place = {in, "volumeMounts", 0};
 
     for (size_t i = 0; i < json_array_size(list); i++) {
@@ -408,13 +419,8 @@ static void check_mounts(json_t *faults, const struct place *in, const json_t *l
             fault(faults, &(struct place){&entry, "name", 0}, "there is no volume \"%s\"",
                   text(object, "name"));
         check_path(faults, &entry, object, "mountPath");
-        for (size_t k = 0; k < i; k++) {
-            if (path_equals(text(object, "mountPath"),
-                            text(json_array_get(list, k), "mountPath"))) {
-                fault(faults, &(struct place){&entry, "mountPath", 0}, "another one is there");
-                break;
-            }
-        }
+        if (is_taken(paths, text(object, "mountPath")))
+            fault(faults, &(struct place){&entry, "mountPath", 0}, "another one is there");
     }
 }
 

@@ -264,17 +264,41 @@ static int add_volume(json_t *volumes, const json_t *pod, const json_t *mount, j
     return json_array_append_new(volumes, volume) < 0 ? -ENOMEM : 0;
 }
 
-static bool mounts_on(const json_t *mounts, const char *path)
+/* The paths on which the container mounts, as members of an object. Return: a new reference, NULL
+ * without memory. */
+static json_t *mount_paths(const json_t *mounts)
 {
+    json_t *paths = json_object();
     const json_t *mount;
     size_t i;
 
     json_array_foreach(mounts, i, mount)
     {
-        if (path_equals(text_of(mount, "mountPath", ""), path))
-            return true;
+        CLEANUP(freep) char *path = path_normal(text_of(mount, "mountPath", ""));
+        if (!path || json_object_set_new(paths, path, json_true()) < 0) {
+            json_decref(paths);
+            return NULL;
+        }
     }
-    return false;
+    return paths;
+}
+
+/* Those of the image on which the container mounts nothing. */
+static int add_images_points(json_t *points, const json_t *mounts, const json_t *image_app)
+{
+    CLEANUP(json_decrefp) json_t *paths = mount_paths(mounts);
+    json_t *point;
+    size_t i;
+
+    json_array_foreach(json_object_get(image_app, "mountPoints"), i, point)
+    {
+        CLEANUP(freep) char *path = path_normal(text_of(point, "path", ""));
+        if (!paths || !path)
+            return -ENOMEM;
+        if (!json_object_get(paths, path) && json_array_append(points, point) < 0)
+            return -ENOMEM;
+    }
+    return 0;
 }
 
 /* The image's mount points, as far as the container mounts nothing there, and the container's. */
@@ -286,11 +310,8 @@ static int make_mounts(json_t *points, json_t *volumes, const json_t *pod, size_
     json_t *entry;
     size_t i;
 
-    json_array_foreach(json_object_get(image_app, "mountPoints"), i, entry)
-    {
-        if (!mounts_on(mounts, text_of(entry, "path", "")) && json_array_append(points, entry) < 0)
-            return -ENOMEM;
-    }
+    if (add_images_points(points, mounts, image_app) < 0)
+        return -ENOMEM;
     json_array_foreach(mounts, i, entry)
     {
         json_auto_t *name = mount_volume_name(entry, index, i);

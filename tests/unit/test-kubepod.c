@@ -471,6 +471,11 @@ static void keeps_what_is_the_images(void **state)
     expect("\"volumeMounts\":[{\"name\":\"a\",\"mountPath\":\"/x\"}]", docker_image, "mountPoints",
            "[{\"name\":\"own\",\"path\":\"/own\"},{\"name\":\"a-0-0\",\"path\":\"/x\",\"readOnly\":"
            "false}]");
+    expect(
+        "\"volumeMounts\":[{\"name\":\"a\",\"mountPath\":\"/./own/\"}]", docker_image,
+        "mountPoints",
+        "[{\"name\":\"x\",\"path\":\"/x/\"},{\"name\":\"a-0-0\",\"path\":\"/./own/\",\"readOnly\":"
+        "false}]");
 }
 
 static void expect_volume(json_t *json, size_t index, const char *name, const char *source,
