@@ -9,6 +9,7 @@
 #include "daemon/own/pods.h"
 #include "daemon/own/run.h"
 #include "lib/kubepod.h"
+#include "lib/varlink.h"
 
 /* A call that waits. */
 struct request {
@@ -221,10 +222,25 @@ static void run_new(struct node *node, struct call *call, const struct asked *as
     wish(node, call, ownpod, OWNLIFE_TRY);
 }
 
+/* All that is done with a manifest is done on the loop, and its file has it again at each step. */
+static bool is_too_long(struct call *call)
+{
+    char reason[128];
+
+    if (!call_is_long(call))
+        return false;
+    snprintf(reason, sizeof(reason), "the pod is too long: with its call it may have %zu bytes",
+             VARLINK_LONG);
+    bad_manifest(call, reason);
+    return true;
+}
+
 void api_own_run(struct node *node, struct call *call, const json_t *parameters)
 {
     struct asked asked;
 
+    if (is_too_long(call))
+        return;
     if (!read_asked(&asked, parameters, call))
         return;
     struct ownpod *ownpod = ownpods_find(node->ownpods, asked.name);

@@ -180,6 +180,32 @@ static void what_cannot_be_started_is_told_and_forgotten(void **state)
     ctl("run", "/run/node/missing.json", 1, "No such file");
 }
 
+/* A manifest that has this many bytes as the call has it. */
+static void write_long_manifest(const char *name, size_t size)
+{
+    CLEANUP(json_decrefp) json_t *manifest = read_json(write_manifest(name, "exec sleep 1000"));
+    CLEANUP(freep) char *short_one = json_dumps(manifest, JSON_COMPACT);
+    size_t length = size - strlen(short_one) - strlen(",\"padding\":\"\"");
+    CLEANUP(freep) char *padding = malloc(length);
+    char path[128];
+
+    memset(padding, 'x', length);
+    json_object_set_new(manifest, "padding", json_stringn(padding, length));
+    snprintf(path, sizeof(path), "/run/node/%s.json", name);
+    assert_int_equal(json_dump_file(manifest, path, JSON_INDENT(8)), 0);
+}
+
+static void one_that_would_hold_up_gantryd_is_refused(void **state)
+{
+    (void)state;
+    write_long_manifest("long", 256 << 10);
+    ctl("run", "/run/node/long.json", 1, "the pod is too long: with its call it may have 262144");
+    assert_null(explain("long"));
+    write_long_manifest("long", (256 << 10) - 256);
+    ctl("run", "/run/node/long.json", 0, "started");
+    ctl("rm", "long", 0, "removing");
+}
+
 static void a_kubernetes_pod_is_fetched_and_run(void **state)
 {
     (void)state;
@@ -449,6 +475,7 @@ int main(void)
         TEST(a_pod_that_fails_is_restarted),
         TEST(the_policy_says_what_is_restarted),
         TEST(what_cannot_be_started_is_told_and_forgotten),
+        TEST(one_that_would_hold_up_gantryd_is_refused),
         TEST(a_kubernetes_pod_is_fetched_and_run),
         TEST(the_name_of_a_failed_run_is_free),
         TEST(what_rkt_prints_is_looked_at),
