@@ -2,7 +2,9 @@
 
 /*
  * The images of a Kubernetes Pod: rkt's ID of each, and what its manifest says. What is known of an
- * image is kept with the pod, so that a restart takes the same one.
+ * image is kept with the pod, so that a restart takes the same one. But somebody may remove it from
+ * rkt's store (rkt image rm, rkt image gc, a kubelet): where that is possible, its manifest is read
+ * again, and if rkt has none, it is fetched again.
  */
 
 #include <errno.h>
@@ -52,9 +54,31 @@ static int keep_manifest(struct ownpod *ownpod, const char *text)
     return json_object_set_new(json_object_get(ownpod->images, image.name), "manifest", kept);
 }
 
+static bool is_id(const char *image)
+{
+    return strncmp(image, "sha512-", strlen("sha512-")) == 0;
+}
+
+/* Return: false if that would bring nothing else. */
+static bool fetch_again(struct ownpod *ownpod)
+{
+    struct kubepod_image image;
+
+    kubepod_image(ownpod->source, ownpod->image, &image);
+    if (ownpod->is_fetched || is_id(image.name) || ownpod->life.state != OWNLIFE_FETCHING)
+        return false;
+    ownpod->fetch = NULL;
+    json_object_del(ownpod->images, image.name);
+    see_to_images(ownpod);
+    return true;
+}
+
 static void inspected(void *userdata, const struct oneshot_result *result)
 {
     struct ownpod *ownpod = userdata;
+
+    if (result->result == BUS_E_FAILED && fetch_again(ownpod))
+        return;
     bool is_known = result->result == 0 && keep_manifest(ownpod, result->out) == 0;
 
     image_over(ownpod, result, is_known ? NULL : "rkt has printed no manifest of it");
@@ -72,8 +96,8 @@ static void fetched(void *userdata, const struct oneshot_result *result)
     struct kubepod_image image;
 
     kubepod_image(ownpod->source, ownpod->image, &image);
-    bool is_known = result->result == 0 && id && strncmp(id, "sha512-", strlen("sha512-")) == 0 &&
-                    keep_id(ownpod, image.name, id) == 0;
+    bool is_known = result->result == 0 && id && is_id(id) && keep_id(ownpod, image.name, id) == 0;
+    ownpod->is_fetched = is_known;
     if (is_known)
         ownrun_tell_step(ownpod, "image %s: %s", image.name, id);
     image_over(ownpod, result, is_known ? NULL : "rkt has printed no ID of it");
@@ -86,8 +110,7 @@ static void see_to_images(struct ownpod *ownpod)
 
     while (kubepod_image(ownpod->source, ownpod->image, &image)) {
         const json_t *known = json_object_get(ownpod->images, image.name);
-        if (!known && strncmp(image.name, "sha512-", strlen("sha512-")) == 0 &&
-            keep_id(ownpod, image.name, image.name) == 0)
+        if (!known && is_id(image.name) && keep_id(ownpod, image.name, image.name) == 0)
             continue;
         if (!known) {
             ownrun_tell_step(ownpod, "image %s: fetching", image.name);
@@ -101,6 +124,7 @@ static void see_to_images(struct ownpod *ownpod)
             return;
         }
         ownpod->image++;
+        ownpod->is_fetched = false;
     }
     ownrun_feed(ownpod, OWNLIFE_ON_DONE);
 }
@@ -108,10 +132,19 @@ static void see_to_images(struct ownpod *ownpod)
 void ownrun_fetch(struct ownpod *ownpod)
 {
     ownpod->image = 0;
+    ownpod->is_fetched = false;
     if (ownpod_is_kubernetes(ownpod))
         see_to_images(ownpod);
     else
         ownrun_feed(ownpod, OWNLIFE_ON_DONE);
+}
+
+void ownrun_doubt_images(struct ownpod *ownpod)
+{
+    json_t *known;
+    const char *name;
+
+    json_object_foreach(ownpod->images, name, known) json_object_del(known, "manifest");
 }
 
 static void fetch_stopped(void *userdata, int result, const char *reason)

@@ -49,6 +49,7 @@ struct ownpod {
     /* Not kept. */
     struct podspec *spec;  /* of a Kubernetes Pod, a reference; else NULL */
     size_t image;          /* the one that is being seen to */
+    bool is_fetched;       /* it was fetched just now */
     struct oneshot *fetch; /* what is being done for it; NULL: nothing */
     struct adopt_limits limits;
     usec_t started_at; /* its unit, the last time */

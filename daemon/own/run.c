@@ -236,6 +236,8 @@ void ownrun_wish(struct ownpod *ownpod, enum ownlife_wish wish, struct ownpod_wa
     waiter->ownpod = ownpod;
     waiter->next = ownpod->waiters;
     ownpod->waiters = waiter;
+    if (wish == OWNLIFE_TRY)
+        ownrun_doubt_images(ownpod);
     /* Whoever comes in the middle hears what is going on; and may be gone by that. */
     if (ownpod->doing)
         waiter->step(waiter, ownpod->doing);

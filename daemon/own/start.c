@@ -34,6 +34,8 @@ static void prepared(void *userdata, const struct oneshot_result *result)
         json_array_append_new(ownpod->rktpods, json_string(uuid));
         ownrun_tell_step(ownpod, "prepared as %s", uuid);
     }
+    if (result->result == BUS_E_FAILED)
+        ownrun_doubt_images(ownpod);
     ownrun_step_over(ownpod, result, "prepare", is_uuid ? NULL : "rkt has printed no UUID");
 }
 

@@ -36,6 +36,8 @@ void ownrun_step_over(struct ownpod *ownpod, const struct oneshot_result *result
 /* daemon/own/images.c: OWNLIFE_DO_FETCH, OWNLIFE_DO_CANCEL. */
 void ownrun_fetch(struct ownpod *ownpod);
 void ownrun_cancel(struct ownpod *ownpod);
+/* Its images may be gone from rkt's store: the next fetch looks. */
+void ownrun_doubt_images(struct ownpod *ownpod);
 
 /* daemon/own/start.c: OWNLIFE_DO_PREPARE, _NOTE, _START, _LOOK, _POLL. */
 void ownrun_prepare(struct ownpod *ownpod);

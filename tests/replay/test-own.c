@@ -224,6 +224,35 @@ static void a_kubernetes_pod_is_fetched_and_run(void **state)
     ctl("rm", "kube", 0, "removing");
 }
 
+/* As a kubelet does that clears away what it does not know. */
+static void remove_image(const char *name)
+{
+    CLEANUP(json_decrefp) json_t *own = read_json(file_of(name));
+    const json_t *image = json_object_get(json_object_get(own, "images"), "/run/node/busybox.aci");
+    CLEANUP(result_deinit)
+    struct result result = run(node_built("contrib/rkt-standin/rkt-standin"), GLOBAL_OPTIONS,
+                               "image", "rm", field(image, "id"), NULL);
+
+    assert_int_equal(result.status, 0);
+}
+
+static void an_image_that_is_gone_is_fetched_again(void **state)
+{
+    (void)state;
+    ctl("run", write_kubernetes_pod("kube"), 0, "started");
+    remove_image("kube");
+    kill(pid_of("kube"), SIGKILL);
+    wait_for(restarts_of("kube") == 1 && is_in_state("kube", "running", false));
+    ctl("stop", "kube", 0, "stopping");
+    remove_image("kube");
+    ctl("run", write_kubernetes_pod("kube"), 0, "image /run/node/busybox.aci: fetching");
+    /* one that is there is not */
+    ctl("stop", "kube", 0, "stopping");
+    make_rkt_slow("*' fetch '*", "exit 1");
+    ctl("run", write_kubernetes_pod("kube"), 0, "reading its manifest");
+    ctl("rm", "kube", 0, "removing");
+}
+
 /* Nothing is left of it, and who was told so can rely on it. */
 static void the_name_of_a_failed_run_is_free(void **state)
 {
@@ -477,6 +506,7 @@ int main(void)
         TEST(what_cannot_be_started_is_told_and_forgotten),
         TEST(one_that_would_hold_up_gantryd_is_refused),
         TEST(a_kubernetes_pod_is_fetched_and_run),
+        TEST(an_image_that_is_gone_is_fetched_again),
         TEST(the_name_of_a_failed_run_is_free),
         TEST(what_rkt_prints_is_looked_at),
         TEST(what_rkt_does_not_come_to_run_is_not_started),
