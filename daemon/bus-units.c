@@ -39,7 +39,8 @@ struct errand {
     char *job; /* the job's path; NULL: not known yet */
     bool is_cancelled;
     unsigned n_tries;
-    usec_t give_up_at; /* another unit has the name until then */
+    usec_t give_up_at;             /* another unit has the name until then */
+    usec_t start_timeout, late_at; /* it may take that long, so until then; 0: for ever */
     uv_timer_t timer;
     DBusPendingCall *pending;
     bus_done_fn *done;
@@ -84,6 +85,16 @@ static void end(struct errand *errand, int result, const char *reason)
 static void end_lost(struct errand *errand)
 {
     end(errand, BUS_E_LOST, "systemd cannot be asked over D-Bus");
+}
+
+/* systemd's word for it is "failed", too. */
+static void end_late(struct errand *errand)
+{
+    char limit[USEC_GO_MAX], reason[96];
+
+    snprintf(reason, sizeof(reason), "it had not ended after %s, and was ended",
+             usec_format_go(limit, errand->start_timeout));
+    end(errand, BUS_E_LATE, reason);
 }
 
 static size_t count(const struct errand *errands)
@@ -132,8 +143,12 @@ static void job_removed(struct bus *bus, DBusMessage *signal)
     for (struct errand *errand = bus->errands; errand; errand = errand->next) {
         if (!errand->job || strcmp(errand->job, path) != 0)
             continue;
-        bool is_done = strcmp(result, "done") == 0;
-        end(errand, is_done ? 0 : BUS_E_FAILED, result);
+        if (strcmp(result, "done") == 0)
+            end(errand, 0, result);
+        else if (errand->late_at > 0 && usec_now() >= errand->late_at)
+            end_late(errand);
+        else
+            end(errand, BUS_E_FAILED, result);
         return;
     }
 }
@@ -378,6 +393,8 @@ static void send_call(struct errand *errand)
     struct bus *bus = errand->bus;
 
     errand->n_tries++;
+    if (errand->start_timeout > 0)
+        errand->late_at = usec_add(usec_now(), errand->start_timeout);
     if (!subscribe(bus) ||
         !dbus_connection_send_with_reply(bus->connection, errand->call, &errand->pending,
                                          DBUS_TIMEOUT_INFINITE) ||
@@ -432,6 +449,7 @@ struct errand *bus_start_unit(struct bus *bus, const struct transient *unit, bus
 
     if (!errand)
         return NULL;
+    errand->start_timeout = unit->start_timeout;
     errand->give_up_at =
         usec_add(usec_now(), unit->is_oneshot ? unit->start_timeout : PREDECESSOR_USEC);
     send_call(errand);

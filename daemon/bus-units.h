@@ -20,6 +20,7 @@ enum {
     BUS_E_FAILED = 1, /* systemd could not; `reason` says why */
     BUS_E_NO_UNIT,    /* there is no such unit, or it has ended */
     BUS_E_LOST,       /* the connection was lost, or there was none: nobody knows */
+    BUS_E_LATE,       /* systemd has ended it: its start took longer than it may */
 };
 
 /* A program, and whether its failure is one of the unit's. */
@@ -50,8 +51,8 @@ typedef void bus_done_fn(void *userdata, int result, const char *reason);
 
 /* Starts it in gantry.slice, with KillMode=mixed; nothing is left of it once it has ended. If there
  * still is a unit of that name, its end is waited for: half a minute, or as long as a oneshot of
- * this kind may run. Result: 0, BUS_E_FAILED, BUS_E_LOST. Return: the errand, until `done` is
- * called; NULL if it was already. */
+ * this kind may run. Result: 0, BUS_E_FAILED, BUS_E_LATE, BUS_E_LOST. Return: the errand, until
+ * `done` is called; NULL if it was already. */
 struct errand *bus_start_unit(struct bus *bus, const struct transient *unit, bus_done_fn *done,
                               void *userdata);
 

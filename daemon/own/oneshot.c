@@ -238,7 +238,7 @@ struct oneshot *oneshot_run(struct bus *bus, uv_loop_t *loop, const char *folder
 
 const char *oneshot_words(const struct oneshot_result *result, const char *nonsense)
 {
-    if (result->err[0])
+    if (result->err[0] && result->result != BUS_E_LATE)
         return result->err;
     return result->result == 0 ? nonsense : result->reason;
 }

@@ -37,6 +37,6 @@ struct oneshot *oneshot_run(struct bus *bus, uv_loop_t *loop, const char *folder
 /* Nobody wants it any more, at whatever point it is: it ends soon, and has failed. */
 void oneshot_cancel(struct oneshot *oneshot);
 
-/* What to tell of a failure: the words of the program, or else systemd's; or, of one that went well
- * and printed nonsense, these. Return: borrowed. */
+/* What to tell of a failure: that it took too long, the words of the program, or else systemd's;
+ * or, of one that went well and printed nonsense, these. Return: borrowed. */
 const char *oneshot_words(const struct oneshot_result *result, const char *nonsense);

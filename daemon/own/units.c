@@ -90,9 +90,10 @@ static const char *oneshot_name(char name[static OWNUNITS_NAME_MAX], const struc
     return name;
 }
 
-/* rkt waits for its own locks without an end. */
-#define FETCH_USEC (60 * 60 * USEC_SEC)
-#define CALL_USEC (2 * 60 * USEC_SEC)
+/* rkt waits for its own locks without an end. But a fetch waits for the network, and prepare
+ * renders the tree of an image: one that is ended half-way begins anew the next time. */
+#define IMAGE_USEC USEC_HOUR
+#define CALL_USEC (2 * USEC_MINUTE)
 
 /* `before`, if it has anything, is run first. */
 static struct oneshot *run(struct ownpod *ownpod, const char *verb, const struct arguments *before,
@@ -106,7 +107,7 @@ static struct oneshot *run(struct ownpod *ownpod, const char *verb, const struct
     struct transient unit = {
         .name = oneshot_name(name, ownpod, verb),
         .environment = variable,
-        .start_timeout = strcmp(verb, "fetch") == 0 ? FETCH_USEC : CALL_USEC,
+        .start_timeout = strcmp(verb, "rm") == 0 ? CALL_USEC : IMAGE_USEC,
     };
     size_t n = 0;
 

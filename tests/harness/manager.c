@@ -5,7 +5,8 @@
  * real, one process after the other, with their jobs and signals as systemd has them. It serves
  * until it is killed, and takes its units with it.
  *
- * A test tells it by files in MANAGER_FOLDER what else is so:
+ * Its programs have TimeoutStartUSec= as START_TIMEOUT in their environment. A test tells it by
+ * files in MANAGER_FOLDER what else is so:
  *
  *   hold   "METHOD UNIT": such calls are neither done nor answered as long as it is there; once one
  *          has come, there is the file "held"
@@ -28,7 +29,7 @@
 #include <systemd/sd-bus.h>
 #include <unistd.h>
 
-#include "lib/def.h"
+#include "lib/usec.h"
 #include "tests/harness/manager.h"
 
 #define NAME "org.freedesktop.systemd1"
@@ -46,6 +47,8 @@ struct unit {
     bool may_fail[COMMANDS_MAX];
     size_t n_commands, command;
     char *out, *err, *environment;
+    dbus_uint64_t start_timeout; /* microseconds; 0: none */
+    usec_t started_at;
     pid_t pid;                    /* 0: it has ended */
     unsigned start_job, stop_job; /* 0: none */
 };
@@ -108,6 +111,8 @@ static void take_property(struct unit *unit, const char *name, DBusMessageIter *
     } else if (strcmp(name, "Environment") == 0) {
         dbus_message_iter_recurse(value, &entry);
         unit->environment = take_string(&entry);
+    } else if (strcmp(name, "TimeoutStartUSec") == 0) {
+        dbus_message_iter_get_basic(value, &unit->start_timeout);
     } else if (strcmp(name, "ExecStart") == 0) {
         for (dbus_message_iter_recurse(value, &entry);
              dbus_message_iter_get_arg_type(&entry) == DBUS_TYPE_STRUCT;
@@ -143,6 +148,9 @@ static void redirect(int fd, const char *path)
 
 static void execute(struct unit *unit)
 {
+    char timeout[32];
+
+    unit->started_at = usec_now();
     unit->pid = fork();
     assert(unit->pid >= 0);
     if (unit->pid > 0)
@@ -156,6 +164,8 @@ static void execute(struct unit *unit)
         putenv(unit->environment);
     /* Which is this one's. */
     unsetenv("DBUS_SYSTEM_BUS_ADDRESS");
+    snprintf(timeout, sizeof(timeout), "%" PRIu64, (uint64_t)unit->start_timeout);
+    setenv("START_TIMEOUT", timeout, 1);
     execv(unit->argv[unit->command][0], unit->argv[unit->command]);
     _exit(203);
 }
@@ -260,6 +270,16 @@ static void reap(void)
     unit->pid = 0;
     tell_change(unit);
     job_removed(unit->stop_job, unit->name, "done");
+}
+
+/* What has not started within TimeoutStartUSec= fails; a oneshot has started when it has ended. */
+static void end_late(void)
+{
+    for (struct unit *unit = units; unit; unit = unit->next) {
+        if (unit->is_oneshot && unit->pid > 0 && unit->start_timeout > 0 &&
+            usec_now() >= unit->started_at + unit->start_timeout)
+            kill(unit->pid, SIGTERM);
+    }
 }
 
 static void drop_ended(void)
@@ -429,6 +449,7 @@ int main(void)
     assert(dbus_bus_request_name(bus, NAME, 0, NULL) == DBUS_REQUEST_NAME_REPLY_PRIMARY_OWNER);
     touch("ready");
     while (dbus_connection_read_write_dispatch(bus, 10)) {
+        end_late();
         reap();
         drop_ended();
         release_held();

@@ -253,6 +253,19 @@ static void an_image_that_is_gone_is_fetched_again(void **state)
     ctl("rm", "kube", 0, "removing");
 }
 
+/* rkt renders the tree of an image in prepare, which may take as long as to fetch it. */
+static void rkt_has_time_for_images(void **state)
+{
+    (void)state;
+    unlink("/run/node/timeouts");
+    make_rkt_slow("*' fetch '* | *' image '* | *' prepare '*",
+                  "echo $START_TIMEOUT >>/run/node/timeouts");
+    ctl("run", write_kubernetes_pod("kube"), 0, "started");
+    CLEANUP(freep) char *timeouts = read_text("/run/node/timeouts");
+    assert_string_equal(timeouts, "3600000000\n3600000000\n3600000000\n");
+    ctl("rm", "kube", 0, "removing");
+}
+
 /* Nothing is left of it, and who was told so can rely on it. */
 static void the_name_of_a_failed_run_is_free(void **state)
 {
@@ -507,6 +520,7 @@ int main(void)
         TEST(one_that_would_hold_up_gantryd_is_refused),
         TEST(a_kubernetes_pod_is_fetched_and_run),
         TEST(an_image_that_is_gone_is_fetched_again),
+        TEST(rkt_has_time_for_images),
         TEST(the_name_of_a_failed_run_is_free),
         TEST(what_rkt_prints_is_looked_at),
         TEST(what_rkt_does_not_come_to_run_is_not_started),

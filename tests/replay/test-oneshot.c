@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Programs as transient units (daemon/own/oneshot.h), run by systemd's manager in small.
+ */
+
+#include "tests/unit/unit.h"
+
+#include <stdio.h>
+
+#include "daemon/bus.h"
+#include "daemon/own/oneshot.h"
+#include "tests/harness/own.h"
+
+#define FOLDER "/run/node/own"
+#define UNIT "gantry-test@a.service"
+
+struct world {
+    uv_loop_t loop;
+    struct events events;
+    struct bus *bus;
+    /* what the last oneshot has left */
+    int result;
+    char words[256], out[256];
+};
+
+static int setup(void **state)
+{
+    static struct world world;
+
+    world = (struct world){.result = 0};
+    setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/run/node/bus", 1);
+    make_folders(FOLDER);
+    start_bus();
+    assert_int_equal(uv_loop_init(&world.loop), 0);
+    world.bus = bus_new(&world.loop, &world.events);
+    assert_non_null(world.bus);
+    *state = &world;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct world *world = *state;
+
+    bus_close(world->bus);
+    uv_run(&world->loop, UV_RUN_DEFAULT);
+    bus_free(world->bus);
+    assert_int_equal(uv_loop_close(&world->loop), 0);
+    stop_bus();
+    return 0;
+}
+
+static void done(void *userdata, const struct oneshot_result *result)
+{
+    struct world *world = userdata;
+
+    world->result = result->result;
+    snprintf(world->words, sizeof(world->words), "%s", oneshot_words(result, "nonsense"));
+    snprintf(world->out, sizeof(world->out), "%s", result->out);
+    uv_stop(&world->loop);
+}
+
+/* Runs it as a shell does, to its end. */
+static void run_script(struct world *world, const char *script, usec_t timeout)
+{
+    const char *const argv[] = {"/bin/sh", "-c", script, NULL};
+    struct transient unit = {
+        .name = UNIT, .commands = {{argv, false}}, .is_oneshot = true, .start_timeout = timeout};
+
+    assert_non_null(oneshot_run(world->bus, &world->loop, FOLDER, &unit, NULL, done, world));
+    uv_run(&world->loop, UV_RUN_DEFAULT);
+    assert_false(is_there(FOLDER "/" UNIT ".out"));
+    assert_false(is_there(FOLDER "/" UNIT ".err"));
+}
+
+static void what_it_prints_is_read(void **state)
+{
+    struct world *world = *state;
+
+    run_script(world, "echo out; echo err >&2", USEC_HOUR);
+    assert_int_equal(world->result, 0);
+    assert_string_equal(world->out, "out\n");
+    assert_string_equal(world->words, "err\n");
+    run_script(world, "exit 1", USEC_HOUR);
+    assert_int_equal(world->result, BUS_E_FAILED);
+    assert_string_equal(world->words, "failed");
+}
+
+/* systemd says only that it has failed, and its own last words have nothing to do with that. */
+static void one_that_takes_too_long_is_told_so(void **state)
+{
+    struct world *world = *state;
+
+    run_script(world, "echo rendering >&2; exec sleep 1000", 100 * USEC_MSEC);
+    assert_int_equal(world->result, BUS_E_LATE);
+    assert_string_equal(world->words, "it had not ended after 100ms, and was ended");
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    static const struct CMUnitTest tests[] = {
+        TEST(what_it_prints_is_read),
+        TEST(one_that_takes_too_long_is_told_so),
+    };
+
+    node_enter();
+    return cmocka_run_group_tests_name("oneshot", tests, NULL, NULL);
+}
