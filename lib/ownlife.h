@@ -85,7 +85,8 @@ enum ownlife_action {
     OWNLIFE_DO_NOTE,
     OWNLIFE_DO_START,
     OWNLIFE_DO_STOP,
-    OWNLIFE_DO_CANCEL, /* a fetch is not waited for: it may take long */
+    OWNLIFE_DO_CANCEL, /* a fetch is not waited for: it may take long; but a prepare is, if the
+                          gantryd before this one was at it */
     OWNLIFE_DO_WAIT,   /* what is under way takes no time, and is best left to its end */
     OWNLIFE_DO_REMOVE,
     OWNLIFE_DO_ERASE,

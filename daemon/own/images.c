@@ -150,10 +150,13 @@ void ownrun_doubt_images(struct ownpod *ownpod)
 static void fetch_stopped(void *userdata, int result, const char *reason)
 {
     (void)reason;
-    ownrun_feed(userdata, result == BUS_E_LOST ? OWNLIFE_ON_LOST : OWNLIFE_ON_DONE);
+    if (result == BUS_E_LOST)
+        ownrun_feed(userdata, OWNLIFE_ON_LOST);
+    else
+        ownrun_take_over_prepare(userdata);
 }
 
-/* What the gantryd before this one was at goes on without it. */
+/* What the gantryd before this one was at goes on without it: one of the two. */
 void ownrun_cancel(struct ownpod *ownpod)
 {
     ownrun_tell_step(ownpod, "ending what is under way");

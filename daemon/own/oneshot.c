@@ -23,7 +23,8 @@ struct oneshot {
     bool may_fail[TRANSIENT_COMMANDS_MAX];
     char *input_name, *input;
     char out_path[PATH_MAX], err_path[PATH_MAX];
-    int prepared; /* 0 or -errno: the files */
+    bool takes_over; /* what is in the files is another one's */
+    int prepared;    /* 0 or -errno: the files */
     bool is_cancelled;
     struct errand *errand; /* NULL: systemd has nothing to do for it, yet or any more */
     int result;
@@ -121,7 +122,8 @@ static void make_ready(uv_work_t *work)
 {
     struct oneshot *oneshot = container_of(work, struct oneshot, work);
 
-    remove_files(oneshot);
+    if (!oneshot->takes_over)
+        remove_files(oneshot);
     if (!oneshot->input)
         return;
     CLEANUP(fd_closep) int fd = open(oneshot->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -218,12 +220,10 @@ void oneshot_cancel(struct oneshot *oneshot)
         bus_cancel_start(oneshot->errand);
 }
 
-struct oneshot *oneshot_run(struct bus *bus, uv_loop_t *loop, const char *folder,
-                            const struct transient *unit, const struct oneshot_input *input,
-                            oneshot_done_fn *done, void *userdata)
+/* Takes what oneshot_new() made; NULL: there was no memory. */
+static struct oneshot *begin(struct oneshot *oneshot, struct bus *bus, uv_loop_t *loop,
+                             oneshot_done_fn *done, void *userdata)
 {
-    struct oneshot *oneshot = oneshot_new(folder, unit, input);
-
     if (!oneshot) {
         done(userdata, &(struct oneshot_result){BUS_E_FAILED, strerror(ENOMEM), "", ""});
         return NULL;
@@ -234,6 +234,29 @@ struct oneshot *oneshot_run(struct bus *bus, uv_loop_t *loop, const char *folder
     oneshot->work.loop = loop;
     uv_queue_work(loop, &oneshot->work, make_ready, is_ready);
     return oneshot;
+}
+
+struct oneshot *oneshot_run(struct bus *bus, uv_loop_t *loop, const char *folder,
+                            const struct transient *unit, const struct oneshot_input *input,
+                            oneshot_done_fn *done, void *userdata)
+{
+    return begin(oneshot_new(folder, unit, input), bus, loop, done, userdata);
+}
+
+/* Two units cannot have one name, so one that does nothing comes after it. That adds nothing to the
+ * files, and systemd opens them without cutting them off. */
+struct oneshot *oneshot_take_over(struct bus *bus, uv_loop_t *loop, const char *folder,
+                                  const char *name, usec_t timeout, const char *input_name,
+                                  oneshot_done_fn *done, void *userdata)
+{
+    static const char *const nothing[] = {"/bin/true", NULL};
+    const struct transient unit = {
+        .name = name, .commands = {{nothing, false}}, .start_timeout = timeout};
+    struct oneshot *oneshot = oneshot_new(folder, &unit, &(struct oneshot_input){input_name, NULL});
+
+    if (oneshot)
+        oneshot->takes_over = true;
+    return begin(oneshot, bus, loop, done, userdata);
 }
 
 const char *oneshot_words(const struct oneshot_result *result, const char *nonsense)

@@ -34,6 +34,14 @@ struct oneshot *oneshot_run(struct bus *bus, uv_loop_t *loop, const char *folder
                             const struct transient *unit, const struct oneshot_input *input,
                             oneshot_done_fn *done, void *userdata);
 
+/* Waits for one of that name that somebody else has begun, a gantryd that was killed, or this one
+ * before systemd was out of reach; not for longer than that. `done` is told what it has written,
+ * but not how it ended: the result is that of the waiting. Its files, and the one of `input_name`,
+ * are gone after it. Return: as oneshot_run(). */
+struct oneshot *oneshot_take_over(struct bus *bus, uv_loop_t *loop, const char *folder,
+                                  const char *name, usec_t timeout, const char *input_name,
+                                  oneshot_done_fn *done, void *userdata);
+
 /* Nobody wants it any more, at whatever point it is: it ends soon, and has failed. */
 void oneshot_cancel(struct oneshot *oneshot);
 

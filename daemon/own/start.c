@@ -24,19 +24,40 @@
 
 /* rkt prepare. */
 
+/* Return: false if rkt has printed no UUID. */
+static bool keep_rktpod(struct ownpod *ownpod, const struct oneshot_result *result)
+{
+    CLEANUP(freep) char *uuid = adopt_last_line(result->out);
+
+    if (result->result != 0 || !uuid || strlen(uuid) != RKT_UUID_SIZE - 1)
+        return false;
+    json_array_append_new(ownpod->rktpods, json_string(uuid));
+    ownrun_tell_step(ownpod, "prepared as %s", uuid);
+    return true;
+}
+
 static void prepared(void *userdata, const struct oneshot_result *result)
 {
     struct ownpod *ownpod = userdata;
-    CLEANUP(freep) char *uuid = adopt_last_line(result->out);
-    bool is_uuid = uuid && strlen(uuid) == RKT_UUID_SIZE - 1;
+    bool is_known = keep_rktpod(ownpod, result);
 
-    if (result->result == 0 && is_uuid) {
-        json_array_append_new(ownpod->rktpods, json_string(uuid));
-        ownrun_tell_step(ownpod, "prepared as %s", uuid);
-    }
     if (result->result == BUS_E_FAILED)
         ownrun_doubt_images(ownpod);
-    ownrun_step_over(ownpod, result, "prepare", is_uuid ? NULL : "rkt has printed no UUID");
+    ownrun_step_over(ownpod, result, "prepare", is_known ? NULL : "rkt has printed no UUID");
+}
+
+/* It may have failed, or there was none. */
+static void taken_over(void *userdata, const struct oneshot_result *result)
+{
+    struct ownpod *ownpod = userdata;
+
+    keep_rktpod(ownpod, result);
+    ownrun_step_over(ownpod, result, "prepare", NULL);
+}
+
+void ownrun_take_over_prepare(struct ownpod *ownpod)
+{
+    ownunits_take_over_prepare(ownpod, taken_over);
 }
 
 /* Return: 0 and a new reference, KUBEPOD_E_IMAGE, -ENOMEM. */

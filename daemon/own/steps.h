@@ -41,6 +41,8 @@ void ownrun_doubt_images(struct ownpod *ownpod);
 
 /* daemon/own/start.c: OWNLIFE_DO_PREPARE, _NOTE, _START, _LOOK, _POLL. */
 void ownrun_prepare(struct ownpod *ownpod);
+/* Waits for a prepare that somebody else has begun, and knows what that has prepared. */
+void ownrun_take_over_prepare(struct ownpod *ownpod);
 void ownrun_note(struct ownpod *ownpod);
 void ownrun_start(struct ownpod *ownpod);
 void ownrun_look(struct ownpod *ownpod);

@@ -198,12 +198,18 @@ static const char *insecure_options(const struct ownpod *ownpod)
                : "image,ondisk";
 }
 
+static const char *input_name(char name[static OWNUNITS_NAME_MAX], const struct ownpod *ownpod)
+{
+    snprintf(name, OWNUNITS_NAME_MAX, "%s.manifest", ownpod->name);
+    return name;
+}
+
 void ownunits_prepare(struct ownpod *ownpod, const char *manifest, oneshot_done_fn *done)
 {
     CLEANUP(arguments_deinit) struct arguments arguments = {0}, mkdir = {0};
     char file[OWNUNITS_NAME_MAX];
 
-    snprintf(file, sizeof(file), "%s.manifest", ownpod->name);
+    input_name(file, ownpod);
     if (ownpod_is_kubernetes(ownpod))
         add_mkdir(&mkdir, ownpod);
     add_rkt(&arguments, ownpod, insecure_options(ownpod));
@@ -212,6 +218,16 @@ void ownunits_prepare(struct ownpod *ownpod, const char *manifest, oneshot_done_
     add(&arguments, "--pod-manifest");
     add(&arguments, "%s/%s", ownpods_folder(ownpod->node->ownpods), file);
     run(ownpod, "prepare", &mkdir, &arguments, &(struct oneshot_input){file, manifest}, done);
+}
+
+void ownunits_take_over_prepare(struct ownpod *ownpod, oneshot_done_fn *done)
+{
+    char unit[OWNUNITS_NAME_MAX], file[OWNUNITS_NAME_MAX];
+    struct node *node = ownpod->node;
+
+    oneshot_take_over(node->bus, node->loop, ownpods_folder(node->ownpods),
+                      oneshot_name(unit, ownpod, "prepare"), IMAGE_USEC, input_name(file, ownpod),
+                      done, ownpod);
 }
 
 /* rkt's own processes need memory besides the apps', which the stage1 holds to their limits. */

@@ -31,6 +31,8 @@ struct oneshot *ownunits_inspect(struct ownpod *ownpod, const char *id, oneshot_
 void ownunits_stop_fetch(struct ownpod *ownpod, bus_done_fn *done);
 /* rkt prepare, of the text of a pod manifest; it prints the UUID. */
 void ownunits_prepare(struct ownpod *ownpod, const char *manifest, oneshot_done_fn *done);
+/* Waits for one that somebody else has begun, and has its UUID printed. */
+void ownunits_take_over_prepare(struct ownpod *ownpod, oneshot_done_fn *done);
 /* rkt run-prepared of the newest rkt pod, as the pod's unit. */
 void ownunits_start(struct ownpod *ownpod, const struct adopt_limits *limits, bus_done_fn *done);
 /* rkt rm of all but the newest `n_kept` rkt pods; if none is kept, the folders of emptyDirs go,

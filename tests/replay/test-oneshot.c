@@ -97,12 +97,59 @@ static void one_that_takes_too_long_is_told_so(void **state)
     assert_string_equal(world->words, "it had not ended after 100ms, and was ended");
 }
 
+static void forgotten(void *userdata, int result, const char *reason)
+{
+    (void)userdata;
+    (void)result;
+    (void)reason;
+}
+
+/* As a gantryd that was killed leaves one: nobody reads its files. */
+static void begin_and_forget(struct world *world, const char *script)
+{
+    const char *const argv[] = {"/bin/sh", "-c", script, NULL};
+
+    write_text(FOLDER "/input", "");
+    bus_start_unit(world->bus,
+                   &(struct transient){.name = UNIT,
+                                       .commands = {{argv, false}},
+                                       .is_oneshot = true,
+                                       .stdout_path = FOLDER "/" UNIT ".out",
+                                       .stderr_path = FOLDER "/" UNIT ".err",
+                                       .start_timeout = USEC_HOUR},
+                   forgotten, world);
+}
+
+static void take_over(struct world *world)
+{
+    assert_non_null(
+        oneshot_take_over(world->bus, &world->loop, FOLDER, UNIT, USEC_HOUR, "input", done, world));
+    uv_run(&world->loop, UV_RUN_DEFAULT);
+    assert_int_equal(world->result, 0);
+    assert_false(is_there(FOLDER "/input"));
+    assert_false(is_there(FOLDER "/" UNIT ".out"));
+    assert_false(is_there(FOLDER "/" UNIT ".err"));
+}
+
+static void what_another_one_began_is_taken_over(void **state)
+{
+    struct world *world = *state;
+
+    begin_and_forget(world, "sleep 0.2; echo out; exit 1");
+    take_over(world);
+    assert_string_equal(world->out, "out\n");
+    /* there need not be any */
+    take_over(world);
+    assert_string_equal(world->out, "");
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     static const struct CMUnitTest tests[] = {
         TEST(what_it_prints_is_read),
         TEST(one_that_takes_too_long_is_told_so),
+        TEST(what_another_one_began_is_taken_over),
     };
 
     node_enter();

@@ -244,6 +244,40 @@ static void a_cancelled_fetch_stays_cancelled(void **state)
     ctl("rm", "far", 0, "removing");
 }
 
+/* Killed while it waited for a prepare, which cannot be ended without leaving half a rkt pod. */
+static void a_prepare_that_is_not_wanted_is_waited_for(void **state)
+{
+    static const char *const files[] = {"/own/far.manifest", "/own/gantry-prepare@far.service.out",
+                                        "/own/gantry-prepare@far.service.err"};
+
+    (void)state;
+    unlink("/run/node/go");
+    unlink("/run/node/calls");
+    make_rkt_slow("*' prepare '*", "echo >>/run/node/calls; while [ ! -e /run/node/go ]; do sleep "
+                                   "0.02; done");
+    pid_t run = start_ctl("run", write_kubernetes_pod("far"));
+    wait_for(has_text("/run/node/calls"));
+    pid_t rm = start_ctl("rm", "far");
+    wait_for(has_state("far", "cancelling"));
+    gantryd_end(SIGKILL);
+    assert_int_equal(finish(run), 3);
+    assert_int_equal(finish(rm), 3);
+    gantryd_start();
+    rm = start_ctl("rm", "far");
+    wait_for(has_printed("rm", "ending what is under way\n"));
+    assert_true(has_state("far", "cancelling"));
+    write_text("/run/node/go", "");
+    assert_int_equal(finish(rm), 0);
+    assert_false(has_rktpods());
+    for (size_t i = 0; i < N_ELEMENTS(files); i++) {
+        CLEANUP(freep) char *path = NULL;
+        assert_true(asprintf(&path, NODE_STATE "%s", files[i]) > 0);
+        assert_false(is_there(path));
+    }
+    CLEANUP(freep) char *calls = read_text("/run/node/calls");
+    assert_int_equal(strlen(calls), 1);
+}
+
 static void it_outlives_gantryd(void **state)
 {
     (void)state;
@@ -356,6 +390,7 @@ int main(void)
         TEST(what_was_to_be_removed_is_removed),
         TEST(a_step_that_is_under_way_is_done_again),
         TEST(a_cancelled_fetch_stays_cancelled),
+        TEST(a_prepare_that_is_not_wanted_is_waited_for),
         TEST(it_outlives_gantryd),
         TEST(without_systemd_nothing_is_started),
         TEST(a_start_that_systemd_has_lost_is_asked_for_again),
