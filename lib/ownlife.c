@@ -9,6 +9,9 @@
 /* A failed start is tried again after that long, where back-off is switched off. */
 #define RETRY_USEC (10 * USEC_SEC)
 
+/* So often may systemd be out of reach in a start. */
+#define LOSSES_MAX 2
+
 /* A cell that is not written is {OWNLIFE_STAY, OWNLIFE_DO_NOTHING}. */
 static const struct ownlife_step table[N_OWNLIFE_STATES][N_OWNLIFE_EVENTS] =
     {
@@ -36,7 +39,9 @@ static const struct ownlife_step table[N_OWNLIFE_STATES][N_OWNLIFE_EVENTS] =
                 [OWNLIFE_ON_UNWANTED] = {OWNLIFE_CANCELLING, OWNLIFE_DO_CANCEL},
                 [OWNLIFE_ON_DONE] = {OWNLIFE_PREPARING, OWNLIFE_DO_PREPARE},
                 [OWNLIFE_ON_FAILED] = {OWNLIFE_REST, OWNLIFE_DO_TELL_FAIL},
-                [OWNLIFE_ON_LOST] = {OWNLIFE_REST, OWNLIFE_DO_TELL_FAIL},
+                /* What goes on without us is waited for, and done again. */
+                [OWNLIFE_ON_LOST] = {OWNLIFE_STAY, OWNLIFE_DO_LATER},
+                [OWNLIFE_ON_DUE] = {OWNLIFE_STAY, OWNLIFE_DO_FETCH},
             },
         [OWNLIFE_PREPARING] =
             {
@@ -44,7 +49,7 @@ static const struct ownlife_step table[N_OWNLIFE_STATES][N_OWNLIFE_EVENTS] =
                 [OWNLIFE_ON_UNWANTED] = {OWNLIFE_CANCELLING, OWNLIFE_DO_WAIT},
                 [OWNLIFE_ON_DONE] = {OWNLIFE_NOTING, OWNLIFE_DO_NOTE},
                 [OWNLIFE_ON_FAILED] = {OWNLIFE_REST, OWNLIFE_DO_TELL_FAIL},
-                [OWNLIFE_ON_LOST] = {OWNLIFE_REST, OWNLIFE_DO_TELL_FAIL},
+                [OWNLIFE_ON_LOST] = {OWNLIFE_FETCHING, OWNLIFE_DO_LATER},
             },
         [OWNLIFE_NOTING] =
             {
@@ -300,6 +305,13 @@ enum ownlife_event ownlife_end(const struct ownlife *life, enum ownlife_policy p
     return ownlife_is_wanted(life) && !restarts ? OWNLIFE_ON_STAYED : OWNLIFE_ON_ENDED;
 }
 
+enum ownlife_event ownlife_lose(struct ownlife *life)
+{
+    bool is_before = life->state == OWNLIFE_FETCHING || life->state == OWNLIFE_PREPARING;
+
+    return is_before && ++life->n_losses > LOSSES_MAX ? OWNLIFE_ON_FAILED : OWNLIFE_ON_LOST;
+}
+
 void ownlife_reset(struct ownlife *life)
 {
     life->n_failures = 0;
@@ -333,11 +345,13 @@ static void note(struct ownlife *life, enum ownlife_action action,
     switch (action) {
     case OWNLIFE_DO_TELL_START:
         life->n_starts++;
+        life->n_losses = 0;
         ownlife_reset(life);
         if (life->wish == OWNLIFE_TRY)
             life->wish = OWNLIFE_RUN;
         break;
     case OWNLIFE_DO_TELL_FAIL:
+        life->n_losses = 0;
         fail(life, limits, now);
         break;
     case OWNLIFE_DO_TELL_STAY:
@@ -385,6 +399,7 @@ struct ownlife_doing ownlife_want(struct ownlife *life, const struct backoff_lim
                                   usec_t now)
 {
     life->wish = OWNLIFE_TRY;
+    life->n_losses = 0;
     ownlife_reset(life);
     return ownlife_feed(life, OWNLIFE_ON_WANTED, limits, now);
 }

@@ -40,7 +40,7 @@ enum ownlife_state {
     OWNLIFE_STOPPED,
     OWNLIFE_SWEEPING,   /* rkt rm of old runs */
     OWNLIFE_WAITING,    /* until a start is due */
-    OWNLIFE_FETCHING,   /* rkt fetch, rkt image cat-manifest */
+    OWNLIFE_FETCHING,   /* rkt fetch, rkt image cat-manifest; or systemd is waited for, to do it */
     OWNLIFE_PREPARING,  /* rkt prepare */
     OWNLIFE_NOTING,     /* it is written down that its unit may be started */
     OWNLIFE_STARTING,   /* systemd is asked to */
@@ -66,7 +66,8 @@ enum ownlife_event {
     OWNLIFE_ON_CUT,      /* systemd was out of reach for a while: changes may have been missed */
     OWNLIFE_ON_DONE,     /* what was begun is done */
     OWNLIFE_ON_FAILED,   /* it has failed */
-    OWNLIFE_ON_LOST,     /* systemd is out of reach, and what became of it nobody knows */
+    OWNLIFE_ON_LOST,     /* systemd is out of reach, and what became of it nobody knows;
+                            ownlife_lose() picks it or "failed" */
     OWNLIFE_ON_THERE,    /* systemd has its unit */
     OWNLIFE_ON_GONE,     /* it has not, or that has ended */
     OWNLIFE_ON_RUNS,     /* rkt runs it or, if the unit is gone, has run it */
@@ -144,6 +145,7 @@ struct ownlife {
     unsigned n_starts;   /* that came about */
     unsigned n_failures; /* starts that failed in a row */
     usec_t retry_at;     /* a start is not due before; 0: at any time */
+    unsigned n_losses;   /* of systemd, in this start; not kept */
 };
 
 #define OWNLIFE_NEW ((struct ownlife){.state = OWNLIFE_STOPPED, .wish = OWNLIFE_STOP})
@@ -174,6 +176,10 @@ bool ownlife_is_wanted(const struct ownlife *life);
 /* Return: the event of an end. */
 enum ownlife_event ownlife_end(const struct ownlife *life, enum ownlife_policy policy,
                                bool is_success);
+
+/* systemd was lost in a step. One before the start is done again; but if systemd stays away,
+ * whoever waits is told. Return: the event. */
+enum ownlife_event ownlife_lose(struct ownlife *life);
 
 /* The row of failures begins anew; OWNLIFE_ON_CHANGED is to follow. */
 void ownlife_reset(struct ownlife *life);

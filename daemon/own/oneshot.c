@@ -154,6 +154,9 @@ static void read_files(uv_work_t *work)
     struct oneshot *oneshot = container_of(work, struct oneshot, work);
     char path[PATH_MAX];
 
+    /* It may well go on. */
+    if (oneshot->result == BUS_E_LOST)
+        return;
     oneshot->out = read_output(oneshot->out_path);
     oneshot->err = read_output(oneshot->err_path);
     remove_files(oneshot);

@@ -5,7 +5,8 @@
  * A program that is run to its end as a transient unit, and what it wrote: gantryd's own sandbox is
  * not for rkt, so gantryd never is rkt's parent.
  *
- * Its standard output and error are files, below a folder of ours; they are gone when it is over.
+ * Its standard output and error are files, below a folder of ours; they are gone when it is over,
+ * but for what systemd was lost over: the next one of that name has them removed.
  */
 
 #include <stdbool.h>

@@ -48,12 +48,15 @@ void ownrun_set_failure(struct ownpod *ownpod, const char *what, const char *wor
 void ownrun_step_over(struct ownpod *ownpod, const struct oneshot_result *result, const char *what,
                       const char *nonsense)
 {
-    if (result->result == 0 && !nonsense) {
-        ownrun_feed(ownpod, OWNLIFE_ON_DONE);
-        return;
-    }
-    ownrun_set_failure(ownpod, what, oneshot_words(result, nonsense));
-    ownrun_feed(ownpod, result->result == BUS_E_LOST ? OWNLIFE_ON_LOST : OWNLIFE_ON_FAILED);
+    enum ownlife_event event = result->result == BUS_E_LOST       ? ownlife_lose(&ownpod->life)
+                               : result->result == 0 && !nonsense ? OWNLIFE_ON_DONE
+                                                                  : OWNLIFE_ON_FAILED;
+
+    if (event == OWNLIFE_ON_LOST)
+        ownrun_tell_step(ownpod, "waiting for systemd, which cannot be asked over D-Bus");
+    else if (event == OWNLIFE_ON_FAILED)
+        ownrun_set_failure(ownpod, what, oneshot_words(result, nonsense));
+    ownrun_feed(ownpod, event);
 }
 
 /* The timer: one is enough, for a state waits for one thing. */

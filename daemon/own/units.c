@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "daemon/bus-units.h"
 #include "daemon/node.h"
@@ -293,4 +294,19 @@ void ownunits_remove(struct ownpod *ownpod, size_t n_kept, oneshot_done_fn *done
         rm.is_incomplete = rm.is_incomplete || !volumes;
     }
     run(ownpod, "rm", &rkt, &rm, NULL, done);
+}
+
+void ownunits_clear_files(int folder_fd, const char *name)
+{
+    static const char *const verbs[] = {"fetch", "prepare", "rm"}, *const ends[] = {"out", "err"};
+    char file[OWNUNITS_NAME_MAX + 8];
+
+    snprintf(file, sizeof(file), "%s.manifest", name);
+    unlinkat(folder_fd, file, 0);
+    for (size_t i = 0; i < N_ELEMENTS(verbs); i++) {
+        for (size_t k = 0; k < N_ELEMENTS(ends); k++) {
+            snprintf(file, sizeof(file), "gantry-%s@%s.service.%s", verbs[i], name, ends[k]);
+            unlinkat(folder_fd, file, 0);
+        }
+    }
 }

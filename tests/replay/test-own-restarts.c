@@ -309,6 +309,7 @@ static void without_systemd_nothing_is_started(void **state)
     wait_for(is_in_state("up", "running", false));
     stop_bus();
     ctl("run", write_manifest("late", "exec sleep 1000"), 1, "systemd cannot be asked over D-Bus");
+    assert_false(is_there(NODE_STATE "/own/late.manifest"));
     /* Its units went with it: what became of them is asked when it is there again. */
     start_bus();
     wait_for(restarts_of("up") >= 1 && is_in_state("up", "running", false));
@@ -331,6 +332,47 @@ static void a_start_that_systemd_has_lost_is_asked_for_again(void **state)
     wait_for(is_in_state("lost", "running", false));
     ctl("rm", "lost", 0, "removing");
     assert_false(has_rktpods());
+}
+
+/* And so of a step before it, which systemd may or may not go on with. */
+static void a_step_that_systemd_has_lost_is_done_again(void **state)
+{
+    static const char *const verbs[] = {"fetch", "cat-manifest", "prepare"};
+    char pattern[32];
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(verbs); i++) {
+        unlink("/run/node/go");
+        unlink("/run/node/calls");
+        snprintf(pattern, sizeof(pattern), "*' %s '*", verbs[i]);
+        make_rkt_slow(pattern,
+                      "echo >>/run/node/calls; while [ ! -e /run/node/go ]; do sleep 0.02; done");
+        pid_t run = start_ctl("run", write_kubernetes_pod("far"));
+        wait_for(has_text("/run/node/calls"));
+        restart_manager();
+        wait_for(has_printed("run", "waiting for systemd, which cannot be asked over D-Bus\n"));
+        write_text("/run/node/go", "");
+        assert_int_equal(finish(run), 0);
+        CLEANUP(freep) char *calls = read_text("/run/node/calls");
+        assert_int_equal(strlen(calls), 2);
+        ctl("rm", "far", 0, "removing");
+        assert_false(has_rktpods());
+    }
+}
+
+static void one_that_waits_for_systemd_can_be_removed(void **state)
+{
+    (void)state;
+    stop_bus();
+    pid_t run = start_ctl("run", write_manifest("far", "exec sleep 1000"));
+    wait_for(has_printed("run", "waiting for systemd"));
+    pid_t rm = start_ctl("rm", "far");
+    wait_for(has_state("far", "cancelling"));
+    start_bus();
+    assert_int_equal(finish(rm), 0);
+    assert_int_equal(finish(run), 1);
+    assert_true(has_printed("run", "it was removed meanwhile"));
+    assert_false(is_there(NODE_STATE "/own/far.manifest"));
 }
 
 /* As systemctl daemon-reexec has it: another one answers under the same name. */
@@ -394,6 +436,8 @@ int main(void)
         TEST(it_outlives_gantryd),
         TEST(without_systemd_nothing_is_started),
         TEST(a_start_that_systemd_has_lost_is_asked_for_again),
+        TEST(a_step_that_systemd_has_lost_is_done_again),
+        TEST(one_that_waits_for_systemd_can_be_removed),
         TEST(another_systemd_is_noticed),
         TEST(a_file_that_cannot_be_read_is_put_aside),
     };

@@ -27,6 +27,7 @@ static const struct cell {
     {OWNLIFE_MISSED, OWNLIFE_ON_UNWANTED, {OWNLIFE_ENDING, OWNLIFE_DO_LOOK_AT_END}},
 
     {OWNLIFE_WAITING, OWNLIFE_ON_DUE, {OWNLIFE_FETCHING, OWNLIFE_DO_FETCH}},
+    {OWNLIFE_FETCHING, OWNLIFE_ON_DUE, {OWNLIFE_STAY, OWNLIFE_DO_FETCH}},
     {OWNLIFE_UNSURE, OWNLIFE_ON_DUE, {OWNLIFE_STAY, OWNLIFE_DO_ASK}},
     {OWNLIFE_STARTED, OWNLIFE_ON_DUE, {OWNLIFE_STAY, OWNLIFE_DO_LOOK}},
     {OWNLIFE_MISSED, OWNLIFE_ON_DUE, {OWNLIFE_STAY, OWNLIFE_DO_LOOK}},
@@ -66,8 +67,8 @@ static const struct cell {
     {OWNLIFE_REMOVING, OWNLIFE_ON_FAILED, {OWNLIFE_REST, OWNLIFE_DO_TELL_KEEP}},
 
     {OWNLIFE_SWEEPING, OWNLIFE_ON_LOST, {OWNLIFE_WAITING, OWNLIFE_DO_ARM}},
-    {OWNLIFE_FETCHING, OWNLIFE_ON_LOST, {OWNLIFE_REST, OWNLIFE_DO_TELL_FAIL}},
-    {OWNLIFE_PREPARING, OWNLIFE_ON_LOST, {OWNLIFE_REST, OWNLIFE_DO_TELL_FAIL}},
+    {OWNLIFE_FETCHING, OWNLIFE_ON_LOST, {OWNLIFE_STAY, OWNLIFE_DO_LATER}},
+    {OWNLIFE_PREPARING, OWNLIFE_ON_LOST, {OWNLIFE_FETCHING, OWNLIFE_DO_LATER}},
     {OWNLIFE_STARTING, OWNLIFE_ON_LOST, {OWNLIFE_UNSURE, OWNLIFE_DO_LATER}},
     {OWNLIFE_UNSURE, OWNLIFE_ON_LOST, {OWNLIFE_STAY, OWNLIFE_DO_LATER}},
     {OWNLIFE_STARTED, OWNLIFE_ON_LOST, {OWNLIFE_STAY, OWNLIFE_DO_LATER}},
@@ -317,6 +318,35 @@ static void a_restart_that_fails_is_tried_again(void **state)
     assert_int_equal(life.n_failures, 0);
 }
 
+/* The steps before the start are done again, but not for ever; that of a later start anew. */
+static void a_start_outlives_a_loss_of_systemd(void **state)
+{
+    struct ownlife life = OWNLIFE_NEW;
+
+    (void)state;
+    ownlife_want(&life, &limits, 1);
+    FEED(&life, 1, OWNLIFE_ON_DONE, OWNLIFE_ON_DUE, OWNLIFE_ON_DONE);
+    assert_int_equal(life.state, OWNLIFE_PREPARING);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(ownlife_lose(&life), OWNLIFE_ON_LOST);
+        assert_int_equal(FEED(&life, 1, OWNLIFE_ON_LOST).first, OWNLIFE_DO_LATER);
+        assert_int_equal(FEED(&life, 1, OWNLIFE_ON_DUE).first, OWNLIFE_DO_FETCH);
+        assert_int_equal(FEED(&life, 1, OWNLIFE_ON_DONE).first, OWNLIFE_DO_PREPARE);
+    }
+    assert_int_equal(life.wish, OWNLIFE_TRY);
+    assert_int_equal(ownlife_lose(&life), OWNLIFE_ON_FAILED);
+    FEED(&life, 1, OWNLIFE_ON_FAILED, OWNLIFE_ON_FAILED);
+    assert_int_equal(life.state, OWNLIFE_STOPPED);
+    ownlife_want(&life, &limits, 1);
+    FEED(&life, 1, OWNLIFE_ON_DONE, OWNLIFE_ON_DUE);
+    assert_int_equal(life.state, OWNLIFE_FETCHING);
+    assert_int_equal(ownlife_lose(&life), OWNLIFE_ON_LOST);
+    /* who ends something waits for as long as it takes */
+    life.state = OWNLIFE_CANCELLING;
+    for (unsigned i = 0; i < 100; i++)
+        assert_int_equal(ownlife_lose(&life), OWNLIFE_ON_LOST);
+}
+
 static void without_back_off_it_is_tried_at_leisure(void **state)
 {
     static const struct backoff_limits off = {.initial = 0, .max = 0};
@@ -383,6 +413,7 @@ int main(void)
         cmocka_unit_test(a_start_that_never_came_is_no_end),
         cmocka_unit_test(a_first_start_that_fails_is_the_end_of_it),
         cmocka_unit_test(a_restart_that_fails_is_tried_again),
+        cmocka_unit_test(a_start_outlives_a_loss_of_systemd),
         cmocka_unit_test(without_back_off_it_is_tried_at_leisure),
         cmocka_unit_test(a_file_does_not_put_it_off_for_ever),
         cmocka_unit_test(it_is_stopped_from_wherever_it_is),
