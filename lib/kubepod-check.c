@@ -460,6 +460,9 @@ static void check_container(json_t *faults, const struct place *in, const json_t
 
     if (text(object, "image")[0] == '\0')
         fault(faults, &(struct place){in, "image", 0}, "is missing");
+    /* rkt takes options of an image also behind "--". */
+    if (text(object, "image")[0] == '-')
+        fault(faults, &(struct place){in, "image", 0}, "begins with \"-\"");
     check_word(faults, in, object, "imagePullPolicy", pull_policies);
     check_env(faults, in, json_object_get(object, "env"));
     check_mounts(faults, in, json_object_get(object, "volumeMounts"), volumes);

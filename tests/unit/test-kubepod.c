@@ -186,6 +186,20 @@ static void holds_values_to_what_they_may_be(void **state)
 }
 
 /* The rooms would refuse it; here it is told to who wrote it. */
+static void takes_no_option_for_an_image(void **state)
+{
+    static const char *const images[] = {"-", "--trust-keys-from-https=://x", "a-b", "a--b"};
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(images); i++) {
+        json_t *pod = make_pod("", "");
+        json_t *containers = json_object_get(json_object_get(pod, "spec"), "containers");
+        json_object_set_new(json_array_get(containers, 0), "image", json_string(images[i]));
+        expect_fault(pod,
+                     images[i][0] == '-' ? "spec.containers[0].image: begins with \"-\"" : NULL);
+    }
+}
+
 static void is_no_larger_than_the_rooms_take(void **state)
 {
     json_t *pod = make_pod("", ""), *mounts = json_array();
@@ -554,6 +568,7 @@ int main(void)
         cmocka_unit_test(names_all_of_it),
         cmocka_unit_test(holds_members_to_their_types),
         cmocka_unit_test(holds_values_to_what_they_may_be),
+        cmocka_unit_test(takes_no_option_for_an_image),
         cmocka_unit_test(is_no_larger_than_the_rooms_take),
         cmocka_unit_test(refuses_what_stands_for_too_much),
         cmocka_unit_test(takes_numbers_for_quantities),
