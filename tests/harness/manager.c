@@ -78,6 +78,24 @@ static char *take_string(DBusMessageIter *value)
     return strdup(text);
 }
 
+/* As systemd does with the arguments of a transient unit, though here no variable has a value: $$
+ * is a $, and ${NAME} nothing. */
+static char *expand(char *argument)
+{
+    char *to = argument;
+
+    for (const char *p = argument; *p; p++) {
+        const char *end = p[0] == '$' && p[1] == '{' ? strchr(p, '}') : NULL;
+        p += p[0] == '$' && p[1] == '$';
+        if (end)
+            p = end;
+        else
+            *to++ = *p;
+    }
+    *to = '\0';
+    return argument;
+}
+
 static void take_command(struct unit *unit, DBusMessageIter *line)
 {
     DBusMessageIter field, argument;
@@ -90,7 +108,7 @@ static void take_command(struct unit *unit, DBusMessageIter *line)
          dbus_message_iter_get_arg_type(&argument) == DBUS_TYPE_STRING;
          dbus_message_iter_next(&argument)) {
         assert(n < ARGUMENTS_MAX - 1);
-        unit->argv[unit->n_commands][n++] = take_string(&argument);
+        unit->argv[unit->n_commands][n++] = expand(take_string(&argument));
     }
     dbus_message_iter_next(&field);
     dbus_message_iter_get_basic(&field, &may_fail);

@@ -87,6 +87,14 @@ static void what_it_prints_is_read(void **state)
     assert_string_equal(world->words, "failed");
 }
 
+static void arguments_go_as_they_are(void **state)
+{
+    struct world *world = *state;
+
+    run_script(world, "X=1; echo '$' '$$' '${HOME}'$X \"${X}2\"", USEC_HOUR);
+    assert_string_equal(world->out, "$ $$ ${HOME}1 12\n");
+}
+
 /* systemd says only that it has failed, and its own last words have nothing to do with that. */
 static void one_that_takes_too_long_is_told_so(void **state)
 {
@@ -148,6 +156,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     static const struct CMUnitTest tests[] = {
         TEST(what_it_prints_is_read),
+        TEST(arguments_go_as_they_are),
         TEST(one_that_takes_too_long_is_told_so),
         TEST(what_another_one_began_is_taken_over),
     };
