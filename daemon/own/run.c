@@ -88,6 +88,7 @@ static void wait_until_due(struct ownpod *ownpod)
     const struct pod *pod = ownrun_pod(ownpod);
     usec_t due = pod ? life_due(&pod->life, &ownpod->node->config->backoff) : 0, now = usec_now();
 
+    ownrun_tell_nothing(ownpod);
     if (due < ownpod->life.retry_at)
         due = ownpod->life.retry_at;
     if (now < due)

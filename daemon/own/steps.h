@@ -55,6 +55,8 @@ void ownrun_erase(struct ownpod *ownpod);
 
 /* daemon/own/tell.c: a step begins, or is done; and OWNLIFE_DO_TELL_START, ..., _DROP. */
 void ownrun_tell_step(struct ownpod *ownpod, const char *format, ...) PRINTF(2, 3);
+/* Nothing is being done: who comes now hears of no step. */
+void ownrun_tell_nothing(struct ownpod *ownpod);
 void ownrun_tell_start(struct ownpod *ownpod);
 void ownrun_tell_fail(struct ownpod *ownpod);
 void ownrun_tell_stay(struct ownpod *ownpod);

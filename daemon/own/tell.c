@@ -35,6 +35,11 @@ void ownrun_tell_step(struct ownpod *ownpod, const char *format, ...)
     }
 }
 
+void ownrun_tell_nothing(struct ownpod *ownpod)
+{
+    clear(&ownpod->doing);
+}
+
 static void PRINTF(3, 4)
     tell_journal(struct ownpod *ownpod, enum message message, const char *format, ...)
 {
