@@ -20,6 +20,7 @@ static const struct life_step table[N_LIFE_STATES][N_LIFE_EVENTS] = {
             [LIFE_EXIT_HELD] = {LIFE_NEW, LIFE_NOTHING},
             [LIFE_DUE] = {LIFE_NEW, LIFE_NOTHING},
             [LIFE_REMOVED] = {LIFE_NEW, LIFE_FORGET},
+            [LIFE_WITHDRAWN] = {LIFE_NEW, LIFE_NOTHING},
             [LIFE_IDLE] = {LIFE_NEW, LIFE_FORGET},
         },
     [LIFE_STARTING] =
@@ -33,6 +34,7 @@ static const struct life_step table[N_LIFE_STATES][N_LIFE_EVENTS] = {
             [LIFE_DUE] = {LIFE_STARTING, LIFE_NOTHING},
             /* The kubelet may clear the old rkt pods away while the new one is being prepared. */
             [LIFE_REMOVED] = {LIFE_STARTING, LIFE_NOTHING},
+            [LIFE_WITHDRAWN] = {LIFE_ENDED, LIFE_NOTHING},
             [LIFE_IDLE] = {LIFE_STARTING, LIFE_FORGET},
         },
     [LIFE_RUNNING] =
@@ -44,6 +46,7 @@ static const struct life_step table[N_LIFE_STATES][N_LIFE_EVENTS] = {
             [LIFE_EXIT_HELD] = {LIFE_HELD, LIFE_FINISH},
             [LIFE_DUE] = {LIFE_RUNNING, LIFE_NOTHING},
             [LIFE_REMOVED] = {LIFE_RUNNING, LIFE_NOTHING},
+            [LIFE_WITHDRAWN] = {LIFE_RUNNING, LIFE_NOTHING},
             [LIFE_IDLE] = {LIFE_RUNNING, LIFE_NOTHING},
         },
     [LIFE_HELD] =
@@ -56,6 +59,7 @@ static const struct life_step table[N_LIFE_STATES][N_LIFE_EVENTS] = {
             [LIFE_EXIT_HELD] = {LIFE_HELD, LIFE_NOTHING},
             [LIFE_DUE] = {LIFE_ENDED, LIFE_RELEASE},
             [LIFE_REMOVED] = {LIFE_HELD, LIFE_FORGET},
+            [LIFE_WITHDRAWN] = {LIFE_HELD, LIFE_NOTHING},
             [LIFE_IDLE] = {LIFE_HELD, LIFE_FORGET},
         },
     [LIFE_ENDED] =
@@ -67,6 +71,7 @@ static const struct life_step table[N_LIFE_STATES][N_LIFE_EVENTS] = {
             [LIFE_EXIT_HELD] = {LIFE_ENDED, LIFE_NOTHING},
             [LIFE_DUE] = {LIFE_ENDED, LIFE_NOTHING},
             [LIFE_REMOVED] = {LIFE_ENDED, LIFE_FORGET},
+            [LIFE_WITHDRAWN] = {LIFE_ENDED, LIFE_NOTHING},
             [LIFE_IDLE] = {LIFE_ENDED, LIFE_FORGET},
         },
 };
@@ -216,6 +221,11 @@ enum life_action life_wake(struct life *life, const struct backoff_limits *limit
 enum life_action life_removed(struct life *life, usec_t now)
 {
     return feed(life, LIFE_REMOVED, now);
+}
+
+void life_withdraw(struct life *life, usec_t now)
+{
+    feed(life, LIFE_WITHDRAWN, now);
 }
 
 void life_reset(struct life *life, usec_t now)

@@ -16,6 +16,8 @@
  * held      starting | held     running                     ended  forget   forget
  * ended     starting | held     running                            forget   forget
  *
+ * One of gantry's own that is starting may be withdrawn, and has ended with that.
+ *
  * The second word is for a back-off that is not over, or begins: such a prepare is refused. Where
  * there is none, nothing happens. lib/life.c has it whole, one cell for each pair; a test walks
  * every cell.
@@ -47,6 +49,7 @@ enum life_event {
     LIFE_EXIT_HELD,    /* it has ended, and a back-off begins */
     LIFE_DUE,          /* the back-off is over */
     LIFE_REMOVED,      /* the last of its rkt pods was removed (rkt rm, rkt gc) */
+    LIFE_WITHDRAWN,    /* nobody wants it to run any more */
     LIFE_IDLE,         /* nothing of the above for twice the cap */
     N_LIFE_EVENTS,
 };
@@ -120,6 +123,9 @@ enum life_action life_wake(struct life *life, const struct backoff_limits *limit
 
 /* Its last rkt pod was removed. Return: LIFE_NOTHING or LIFE_FORGET. */
 enum life_action life_removed(struct life *life, usec_t now);
+
+/* Nobody wants it to run any more: what was prepared is not run. */
+void life_withdraw(struct life *life, usec_t now);
 
 /* The operator ends the back-off: the row starts anew. */
 void life_reset(struct life *life, usec_t now);

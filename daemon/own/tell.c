@@ -142,6 +142,7 @@ static void end_backoff(struct ownpod *ownpod)
 
     if (!pod)
         return;
+    life_withdraw(&pod->life, usec_now());
     life_reset(&pod->life, usec_now());
     pod->n_refused = 0;
     pods_settle(ownpod->node, pod, NULL, NULL);

@@ -340,6 +340,29 @@ static void a_start_is_told_when_rkt_runs_the_pod(void **state)
     ctl("rm", "idle", 0, "removing");
 }
 
+static bool has_metric(const char *line)
+{
+    CLEANUP(result_deinit) struct result result = run(node_built("gantryctl"), "metrics", NULL);
+
+    return strstr(result.out, line);
+}
+
+/* What was prepared is not run, and is not about to. */
+static void one_that_is_stopped_before_it_runs_has_ended(void **state)
+{
+    (void)state;
+    unlink("/run/node/go");
+    make_rkt_slow("*' run-prepared '*", "while [ ! -e /run/node/go ]; do sleep 0.02; done");
+    pid_t run = start_ctl("run", write_manifest("idle", "exec sleep 1000"));
+    wait_for(has_state("idle", "started"));
+    assert_true(has_metric("gantry_pods{state=\"starting\"} 1\n"));
+    ctl("stop", "idle", 0, "stopping");
+    assert_int_equal(finish(run), 1);
+    assert_true(is_in_state("idle", "ended", true));
+    assert_true(has_metric("gantry_pods{state=\"starting\"} 0\n"));
+    ctl("rm", "idle", 0, "removing");
+}
+
 /* However long a step takes, whoever waits has heard of it. */
 static void each_step_is_told_when_it_begins(void **state)
 {
@@ -402,13 +425,6 @@ static void a_reset_ends_the_wait_of_a_failed_start(void **state)
     wait_for(is_in_state("lame", "running", false));
     assert_int_equal(json_integer_value(json_object_get(explain("lame"), "heldUSec")), 0);
     ctl("rm", "lame", 0, "removing");
-}
-
-static bool has_metric(const char *line)
-{
-    CLEANUP(result_deinit) struct result result = run(node_built("gantryctl"), "metrics", NULL);
-
-    return strstr(result.out, line);
 }
 
 static void one_that_is_held_back_can_be_stopped(void **state)
@@ -527,6 +543,7 @@ int main(void)
         TEST(what_rkt_prints_is_looked_at),
         TEST(what_rkt_does_not_come_to_run_is_not_started),
         TEST(a_start_is_told_when_rkt_runs_the_pod),
+        TEST(one_that_is_stopped_before_it_runs_has_ended),
         TEST(each_step_is_told_when_it_begins),
         TEST(a_restart_that_fails_is_tried_again),
         TEST(a_reset_ends_the_wait_of_a_failed_start),

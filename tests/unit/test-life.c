@@ -55,6 +55,12 @@ static const struct cell {
     {LIFE_HELD, LIFE_REMOVED, {LIFE_HELD, LIFE_FORGET}},
     {LIFE_ENDED, LIFE_REMOVED, {LIFE_ENDED, LIFE_FORGET}},
 
+    {LIFE_NEW, LIFE_WITHDRAWN, {LIFE_NEW, LIFE_NOTHING}},
+    {LIFE_STARTING, LIFE_WITHDRAWN, {LIFE_ENDED, LIFE_NOTHING}},
+    {LIFE_RUNNING, LIFE_WITHDRAWN, {LIFE_RUNNING, LIFE_NOTHING}},
+    {LIFE_HELD, LIFE_WITHDRAWN, {LIFE_HELD, LIFE_NOTHING}},
+    {LIFE_ENDED, LIFE_WITHDRAWN, {LIFE_ENDED, LIFE_NOTHING}},
+
     {LIFE_NEW, LIFE_IDLE, {LIFE_NEW, LIFE_FORGET}},
     {LIFE_STARTING, LIFE_IDLE, {LIFE_STARTING, LIFE_FORGET}},
     {LIFE_RUNNING, LIFE_IDLE, {LIFE_RUNNING, LIFE_NOTHING}},
@@ -133,6 +139,23 @@ static void a_crash_loop_is_held_back(void **state)
         snprintf(launch, sizeof(launch), "restart %zu", i);
         assert_int_equal(prepare(&life, launch, now), LIFE_ALLOW);
     }
+}
+
+/* It is no run, so what follows is no restart. */
+static void one_that_is_withdrawn_has_ended(void **state)
+{
+    CLEANUP(life_deinit) struct life life = {0};
+
+    (void)state;
+    assert_int_equal(prepare(&life, "first", 1), LIFE_ALLOW);
+    life_withdraw(&life, 2 * USEC_SEC);
+    assert_int_equal(life.state, LIFE_ENDED);
+    assert_false(life.has_finished);
+    assert_int_equal(life_due(&life, &limits), 0);
+    assert_int_equal(prepare(&life, "second", 2), LIFE_ALLOW);
+    run(&life, 3);
+    life_withdraw(&life, 4 * USEC_SEC);
+    assert_int_equal(life.state, LIFE_RUNNING);
 }
 
 static void a_late_timer_holds_nothing_back(void **state)
@@ -266,6 +289,7 @@ int main(void)
         cmocka_unit_test(every_cell_is_meant),
         cmocka_unit_test(every_state_has_a_name),
         cmocka_unit_test(a_crash_loop_is_held_back),
+        cmocka_unit_test(one_that_is_withdrawn_has_ended),
         cmocka_unit_test(a_late_timer_holds_nothing_back),
         cmocka_unit_test(one_that_asks_again_is_counted_once),
         cmocka_unit_test(a_changed_spec_starts_anew),
