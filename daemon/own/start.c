@@ -167,14 +167,11 @@ static void look_blocking(uv_work_t *work)
         look->words = words_of_unit(look->unit, look->since);
 }
 
-/* In rkt's own words or, if there are none, what is known. */
 static void set_failure(struct ownpod *ownpod, const struct look *look)
 {
-    char otherwise[64] = "rkt has ended before it ran the pod";
+    CLEANUP(freep) char *words = words_of_end(look->status, look->words);
 
-    if (look->status != STATUS_UNKNOWN)
-        snprintf(otherwise, sizeof(otherwise), "rkt has ended with status %d", look->status);
-    ownrun_set_failure(ownpod, "run-prepared", look->words ? look->words : otherwise);
+    ownrun_set_failure(ownpod, "run-prepared", words ? words : strerror(ENOMEM));
 }
 
 static void looked(uv_work_t *work, int status)

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <systemd/sd-journal.h>
 
+#include "daemon/pod.h"
 #include "lib/def.h"
 
 /* rkt says a line or two; its stage1s may say more. */
@@ -103,4 +104,16 @@ char *words_of_unit(const char *unit, wall_t since)
         if (lines.n > 0 || left == 0 || sd_journal_wait(journal, left) < 0)
             return join(&lines);
     }
+}
+
+char *words_of_end(int status, const char *words)
+{
+    char *text = NULL;
+    int r;
+
+    if (status == STATUS_UNKNOWN)
+        return strdup(words ? words : "rkt has ended before it ran the pod");
+    r = asprintf(&text, "rkt has ended with status %d%s%s", status, words ? ": " : "",
+                 words ? words : "");
+    return r < 0 ? NULL : text;
 }

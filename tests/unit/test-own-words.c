@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "daemon/own/words.h"
+#include "daemon/pod.h"
 #include "tests/unit/scratch.h"
 
 #define WRITER "/lib/systemd/systemd-journal-remote"
@@ -51,6 +52,27 @@ static void expect(const char *unit, unsigned since, const char *words)
         assert_string_equal(found ? found : "(none)", words);
     else
         assert_null(found);
+}
+
+/* With the status first: its last words may be ones that it always says. */
+static void an_end_is_told_with_its_status(void **state)
+{
+    static const struct {
+        int status;
+        const char *words, *told;
+    } cases[] = {
+        {254, "Warning: -hostname not supported; ignoring",
+         "rkt has ended with status 254: Warning: -hostname not supported; ignoring"},
+        {1, NULL, "rkt has ended with status 1"},
+        {STATUS_UNKNOWN, "a\nb", "a\nb"},
+        {STATUS_UNKNOWN, NULL, "rkt has ended before it ran the pod"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+        CLEANUP(freep) char *told = words_of_end(cases[i].status, cases[i].words);
+        assert_string_equal(told, cases[i].told);
+    }
 }
 
 static void the_last_lines_are_told_in_order(void **state)
@@ -100,6 +122,7 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, scratch_setup, scratch_teardown)
     static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_end_is_told_with_its_status),
         TEST(the_last_lines_are_told_in_order),
         TEST(a_long_line_is_cut_off),
         TEST(without_a_journal_there_are_no_words),
