@@ -493,6 +493,7 @@ void node_set_config(struct node *node, struct config *config)
     pods_for_each(&node->pods, rearm, node);
     if (!is_asked_alike)
         ask_anew(node);
+    ownpods_config_changed(node->ownpods);
 }
 
 static int let_go(struct pod *pod, void *userdata)

@@ -385,13 +385,20 @@ struct ownlife_doing ownlife_feed(struct ownlife *life, enum ownlife_event event
     return go(life, step);
 }
 
-struct ownlife_doing ownlife_take_up(struct ownlife *life, const struct backoff_limits *limits,
-                                     usec_t now)
+bool ownlife_bound(struct ownlife *life, const struct backoff_limits *limits, usec_t now)
 {
     usec_t latest = usec_add(now, retry_delay(limits, life->n_failures));
 
-    /* The configuration may be another one by now. */
-    life->retry_at = life->retry_at < latest ? life->retry_at : latest;
+    if (life->retry_at <= latest)
+        return false;
+    life->retry_at = latest;
+    return true;
+}
+
+struct ownlife_doing ownlife_take_up(struct ownlife *life, const struct backoff_limits *limits,
+                                     usec_t now)
+{
+    ownlife_bound(life, limits, now);
     return go(life, ownlife_resume(life->state));
 }
 

@@ -181,5 +181,9 @@ enum ownlife_event ownlife_end(const struct ownlife *life, enum ownlife_policy p
  * whoever waits is told. Return: the event. */
 enum ownlife_event ownlife_lose(struct ownlife *life);
 
+/* The limits may be other ones by now: a failed start waits no longer than they have it.
+ * Return: whether it would have; then OWNLIFE_ON_CHANGED is to follow. */
+bool ownlife_bound(struct ownlife *life, const struct backoff_limits *limits, usec_t now);
+
 /* The row of failures begins anew; OWNLIFE_ON_CHANGED is to follow. */
 void ownlife_reset(struct ownlife *life);

@@ -346,3 +346,16 @@ void ownpods_reset(struct ownpods *ownpods, const struct pod *pod)
     if (ownpod)
         ownlife_reset(&ownpod->life);
 }
+
+void ownpods_config_changed(struct ownpods *ownpods)
+{
+    usec_t now = usec_now();
+
+    for (struct ownpod *ownpod = ownpods->list, *next; ownpod; ownpod = next) {
+        next = ownpod->next;
+        if (!ownlife_bound(&ownpod->life, &ownpods->node->config->backoff, now))
+            continue;
+        ownpods_save(ownpods, ownpod, NULL);
+        ownrun_feed(ownpod, OWNLIFE_ON_CHANGED);
+    }
+}

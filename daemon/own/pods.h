@@ -47,6 +47,9 @@ bool ownpods_is_closed(const struct ownpods *ownpods);
  * something. */
 void ownpods_pod_changed(struct ownpods *ownpods, const struct pod *pod);
 
+/* The node has another configuration: what failed starts have to wait is in its bounds. */
+void ownpods_config_changed(struct ownpods *ownpods);
+
 /* Somebody ends the back-off of a pod of the register: if it is one of ours, what its failed starts
  * have to wait ends, too. ownpods_pod_changed() is to follow. */
 void ownpods_reset(struct ownpods *ownpods, const struct pod *pod);

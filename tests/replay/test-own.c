@@ -427,6 +427,23 @@ static void a_reset_ends_the_wait_of_a_failed_start(void **state)
     ctl("rm", "lame", 0, "removing");
 }
 
+static void another_configuration_holds_for_a_failed_start(void **state)
+{
+    (void)state;
+    break_rkt(false);
+    node_configure("[BackOff]\nInitial=1h\nMax=1h\n");
+    make_rkt_slow("*' prepare '*", "[ ! -e /run/node/broken ] || { echo broken >&2; exit 254; }");
+    ctl("run", write_manifest("lame", "exec sleep 1000"), 0, "started");
+    break_rkt(true);
+    kill(pid_of("lame"), SIGTERM);
+    wait_for(json_integer_value(json_object_get(explain("lame"), "heldUSec")) > 0);
+    break_rkt(false);
+    node_configure("[BackOff]\nInitial=300ms\nMax=600ms\n");
+    kill(gantryd_pid(), SIGHUP);
+    wait_for(restarts_of("lame") == 1 && is_in_state("lame", "running", false));
+    ctl("rm", "lame", 0, "removing");
+}
+
 static void one_that_is_held_back_can_be_stopped(void **state)
 {
     (void)state;
@@ -547,6 +564,7 @@ int main(void)
         TEST(each_step_is_told_when_it_begins),
         TEST(a_restart_that_fails_is_tried_again),
         TEST(a_reset_ends_the_wait_of_a_failed_start),
+        TEST(another_configuration_holds_for_a_failed_start),
         TEST(one_that_is_held_back_can_be_stopped),
         TEST(a_stop_that_fails_is_tried_again),
         TEST(a_fetch_can_be_cancelled),

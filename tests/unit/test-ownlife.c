@@ -371,6 +371,21 @@ static void a_file_does_not_put_it_off_for_ever(void **state)
     assert_int_equal(life.retry_at, 1 + 20 * USEC_SEC);
 }
 
+static void another_configuration_holds_for_a_failed_start(void **state)
+{
+    static const struct backoff_limits shorter = {.initial = 2 * USEC_SEC, .max = 3 * USEC_SEC},
+                                       longer = {.initial = USEC_HOUR, .max = USEC_HOUR};
+    struct ownlife life = {
+        .state = OWNLIFE_WAITING, .wish = OWNLIFE_RUN, .n_failures = 2, .retry_at = 21 * USEC_SEC};
+
+    (void)state;
+    assert_false(ownlife_bound(&life, &limits, USEC_SEC));
+    assert_false(ownlife_bound(&life, &longer, USEC_SEC));
+    assert_int_equal(life.retry_at, 21 * USEC_SEC);
+    assert_true(ownlife_bound(&life, &shorter, USEC_SEC));
+    assert_int_equal(life.retry_at, 4 * USEC_SEC);
+}
+
 /* From each state in which something is under way: what was begun is ended first. */
 static void it_is_stopped_from_wherever_it_is(void **state)
 {
@@ -416,6 +431,7 @@ int main(void)
         cmocka_unit_test(a_start_outlives_a_loss_of_systemd),
         cmocka_unit_test(without_back_off_it_is_tried_at_leisure),
         cmocka_unit_test(a_file_does_not_put_it_off_for_ever),
+        cmocka_unit_test(another_configuration_holds_for_a_failed_start),
         cmocka_unit_test(it_is_stopped_from_wherever_it_is),
         cmocka_unit_test(one_that_is_to_be_removed_takes_no_other_wish),
     };
