@@ -20,8 +20,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "daemon/amend/fly.h"
 #include "daemon/amend/rooms.h"
+#include "daemon/fly.h"
 #include "daemon/gpus.h"
 #include "daemon/launch.h"
 #include "lib/path.h"
@@ -305,7 +305,7 @@ static int equip(struct launch *launch, const struct gpu_request *request)
     if (r == 0)
         r = manifest_set_environment(launch->manifest, request->app, VARIABLE, words);
     return r == 0 ? launch_note(launch, "container %s has GPU %s%s", request->container, words,
-                                has_all ? ", but stage1-fly shows it all that the host has" : "")
+                                has_all ? "; stage1-fly mounts none, it has the host's /dev" : "")
                   : r;
 }
 

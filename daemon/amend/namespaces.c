@@ -23,8 +23,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "daemon/amend/fly.h"
 #include "daemon/amend/rooms.h"
+#include "daemon/fly.h"
 #include "daemon/launch.h"
 #include "daemon/stage1.h"
 #include "lib/path.h"

@@ -269,7 +269,7 @@ static void of_a_gpu_only_the_driver_is_mounted(void **state)
     assert_int_equal(mknod(GPU, S_IFCHR | 0666, makedev(1, 3)), 0);
     CLEANUP(freep) char *uuid = prepare(manifest, NULL);
     pid_t pid = start(uuid);
-    was_noted("gpus: container app has GPU 0, but stage1-fly shows it all that the host has");
+    was_noted("gpus: container app has GPU 0; stage1-fly mounts none, it has the host's /dev");
     app_sees(uuid, "echo $NVIDIA_VISIBLE_DEVICES; cat /usr/local/nvidia/*; test -c " GPU,
              "0\ndriver");
     assert_int_equal(mountns_count(GPU), 0);

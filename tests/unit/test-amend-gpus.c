@@ -346,7 +346,7 @@ static void under_fly_no_device_is_mounted(void **state)
     is_mount(launch, 0, 0, "gantry-gpu-driver", "/usr/local/nvidia", true);
     assert_string_equal(variable_of(launch, 0), "0");
     assert_string_equal(launch->notes.list[0].text,
-                        "container a has GPU 0, but stage1-fly shows it all that the host has");
+                        "container a has GPU 0; stage1-fly mounts none, it has the host's /dev");
 
     /* the kubelet's word is as good; and the driver lies in no other mount, nor another in it */
     around->cmd.stage1_name = around->config->namespaces.stage1_fly;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/amend/fly.h"
+#include "daemon/fly.h"
 
 #include <errno.h>
 #include <stdio.h>

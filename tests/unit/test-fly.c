@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/unit.h"
 
-#include "daemon/amend/fly.h"
+#include "daemon/fly.h"
 #include "tests/unit/launches.h"
 
 #define MESSAGE "/var/lib/kubelet/pods/1234/containers/c/5678"
@@ -162,5 +162,5 @@ int main(void)
         cmocka_unit_test(the_kubelet_may_choose_it),
     };
 
-    return cmocka_run_group_tests_name("amend-fly", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("fly", tests, NULL, NULL);
 }
