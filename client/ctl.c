@@ -84,8 +84,8 @@ static int too_many(const json_t *parameters)
 /* Only a manifest can be. */
 static int too_long(const struct ctl *ctl)
 {
-    fprintf(stderr, "gantryctl: %s: longer than the %zu MiB that gantryd takes\n", ctl->argument,
-            VARLINK_CALL_MAX >> 20);
+    fprintf(stderr, "gantryctl: %s: the pod is too long: with its call it may have %zu bytes\n",
+            ctl->argument, VARLINK_LONG);
     return EXIT_FAILED;
 }
 
@@ -255,7 +255,7 @@ int ctl_call(const struct ctl *ctl, const char *method, json_t *parameters, bool
         fprintf(stderr, "gantryctl: out of memory\n");
         return EXIT_FAILED;
     }
-    if (length > VARLINK_CALL_MAX)
+    if (length > VARLINK_LONG)
         return too_long(ctl);
     int r = connection_open(&connection, ctl->socket, deadline);
     if (r < 0)

@@ -17,8 +17,8 @@
 
 /*
  * Of a pod that gantryctl run turns into a pod manifest: the bytes of all commands, args and
- * variables, the images' included, and with what $(NAME) stands for. Linux takes a third of that
- * for one program.
+ * variables, the images' included, and with what $(NAME) stands for. All containers together have
+ * half of what Linux by default gives one program (execve(2), "Limits on size of arguments").
  */
 #define BOUND_TEXT ((size_t)1 << 20)
 

@@ -185,7 +185,6 @@ static void holds_values_to_what_they_may_be(void **state)
                  "metadata.name: is missing");
 }
 
-/* The rooms would refuse it; here it is told to who wrote it. */
 static void takes_no_option_for_an_image(void **state)
 {
     static const char *const images[] = {"-", "--trust-keys-from-https=://x", "a-b", "a--b"};
@@ -200,6 +199,7 @@ static void takes_no_option_for_an_image(void **state)
     }
 }
 
+/* The rooms would refuse it; here it is told to who wrote it. */
 static void is_no_larger_than_the_rooms_take(void **state)
 {
     json_t *pod = make_pod("", ""), *mounts = json_array();
