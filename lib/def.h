@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* Runs f(&variable) when the variable leaves its scope. */
-#define CLEANUP(f) __attribute__((cleanup(f)))
+/* Runs f(&variable) when the variable leaves its scope; that may be all that is done with it. */
+#define CLEANUP(f) __attribute__((cleanup(f), unused))
 #define PRINTF(at, first) __attribute__((format(printf, at, first)))
 
 #define N_ELEMENTS(array) (sizeof(array) / sizeof((array)[0]))
