@@ -14,6 +14,10 @@
 /* An image's manifest is the longest thing that is read of a program. */
 #define OUTPUT_MAX ((size_t)1 << 20)
 
+/* Its files are named like the unit, with these at the end. */
+#define OUT ".out"
+#define ERR ".err"
+
 struct oneshot {
     uv_work_t work;
     struct bus *bus;
@@ -103,8 +107,8 @@ static struct oneshot *oneshot_new(const char *folder, const struct transient *u
             return NULL;
     }
     oneshot->start_timeout = unit->start_timeout;
-    snprintf(oneshot->out_path, sizeof(oneshot->out_path), "%s/%s.out", folder, unit->name);
-    snprintf(oneshot->err_path, sizeof(oneshot->err_path), "%s/%s.err", folder, unit->name);
+    snprintf(oneshot->out_path, sizeof(oneshot->out_path), "%s/%s" OUT, folder, unit->name);
+    snprintf(oneshot->err_path, sizeof(oneshot->err_path), "%s/%s" ERR, folder, unit->name);
     struct oneshot *made = oneshot;
     oneshot = NULL;
     return made;
@@ -260,6 +264,17 @@ struct oneshot *oneshot_take_over(struct bus *bus, uv_loop_t *loop, const char *
     if (oneshot)
         oneshot->takes_over = true;
     return begin(oneshot, bus, loop, done, userdata);
+}
+
+void oneshot_clear_files(int folder_fd, const char *name)
+{
+    static const char *const ends[] = {OUT, ERR};
+    char file[NAME_MAX + 1];
+
+    for (size_t i = 0; i < N_ELEMENTS(ends); i++) {
+        snprintf(file, sizeof(file), "%s%s", name, ends[i]);
+        unlinkat(folder_fd, file, 0);
+    }
 }
 
 const char *oneshot_words(const struct oneshot_result *result, const char *nonsense)

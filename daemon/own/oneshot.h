@@ -43,6 +43,9 @@ struct oneshot *oneshot_take_over(struct bus *bus, uv_loop_t *loop, const char *
                                   const char *name, usec_t timeout, const char *input_name,
                                   oneshot_done_fn *done, void *userdata);
 
+/* Removes the files of one of that name whose end nobody has seen. Waits for the file system. */
+void oneshot_clear_files(int folder_fd, const char *name);
+
 /* Nobody wants it any more, at whatever point it is: it ends soon, and has failed. */
 void oneshot_cancel(struct oneshot *oneshot);
 

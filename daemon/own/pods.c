@@ -177,7 +177,7 @@ static void write_blocking(uv_work_t *work)
     struct ownpod_save *save = container_of(work, struct ownpod_save, work);
 
     if (save->is_removal)
-        ownunits_clear_files(save->ownpods->fd, save->ownpod->name);
+        ownunits_clear_files(save->ownpods->fd, save->ownpod);
     if (save->text)
         save->result = state_replace_file(save->ownpods->fd, save->name, save->text);
     else if (!save->is_removal)

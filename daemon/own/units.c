@@ -84,20 +84,27 @@ static char *environment(void)
     return path && asprintf(&variable, "GANTRY_CONFIG=%s", path) >= 0 ? variable : NULL;
 }
 
+/* The oneshots. rkt waits for its own locks without an end. But a fetch waits for the network, and
+ * prepare renders the tree of an image: one that is ended half-way begins anew the next time. */
+enum call { FETCH, PREPARE, RM, N_CALLS };
+static const struct {
+    const char *verb;
+    usec_t timeout;
+} calls[N_CALLS] = {
+    [FETCH] = {"fetch", USEC_HOUR},
+    [PREPARE] = {"prepare", USEC_HOUR},
+    [RM] = {"rm", 2 * USEC_MINUTE},
+};
+
 static const char *oneshot_name(char name[static OWNUNITS_NAME_MAX], const struct ownpod *ownpod,
-                                const char *verb)
+                                enum call call)
 {
-    snprintf(name, OWNUNITS_NAME_MAX, "gantry-%s@%s.service", verb, ownpod->name);
+    snprintf(name, OWNUNITS_NAME_MAX, "gantry-%s@%s.service", calls[call].verb, ownpod->name);
     return name;
 }
 
-/* rkt waits for its own locks without an end. But a fetch waits for the network, and prepare
- * renders the tree of an image: one that is ended half-way begins anew the next time. */
-#define IMAGE_USEC USEC_HOUR
-#define CALL_USEC (2 * USEC_MINUTE)
-
 /* `before`, if it has anything, is run first. */
-static struct oneshot *run(struct ownpod *ownpod, const char *verb, const struct arguments *before,
+static struct oneshot *run(struct ownpod *ownpod, enum call call, const struct arguments *before,
                            const struct arguments *arguments, const struct oneshot_input *input,
                            oneshot_done_fn *done)
 {
@@ -106,13 +113,14 @@ static struct oneshot *run(struct ownpod *ownpod, const char *verb, const struct
     char name[OWNUNITS_NAME_MAX];
     struct node *node = ownpod->node;
     struct transient unit = {
-        .name = oneshot_name(name, ownpod, verb),
+        .name = oneshot_name(name, ownpod, call),
         .environment = variable,
-        .start_timeout = strcmp(verb, "rm") == 0 ? CALL_USEC : IMAGE_USEC,
+        .start_timeout = calls[call].timeout,
     };
     size_t n = 0;
 
-    if (asprintf(&description, "rkt %s for pod %s/%s", verb, ownpod->namespace, ownpod->name) < 0)
+    if (asprintf(&description, "rkt %s for pod %s/%s", calls[call].verb, ownpod->namespace,
+                 ownpod->name) < 0)
         description = NULL;
     unit.description = description;
     if (before->n > 0)
@@ -127,10 +135,10 @@ static struct oneshot *run(struct ownpod *ownpod, const char *verb, const struct
     return NULL;
 }
 
-static struct oneshot *run_one(struct ownpod *ownpod, const char *verb,
+static struct oneshot *run_one(struct ownpod *ownpod, enum call call,
                                const struct arguments *arguments, oneshot_done_fn *done)
 {
-    return run(ownpod, verb, &(struct arguments){0}, arguments, NULL, done);
+    return run(ownpod, call, &(struct arguments){0}, arguments, NULL, done);
 }
 
 struct oneshot *ownunits_fetch(struct ownpod *ownpod, const struct kubepod_image *image,
@@ -145,7 +153,7 @@ struct oneshot *ownunits_fetch(struct ownpod *ownpod, const struct kubepod_image
     if (!is_file)
         add(&arguments, "--pull-policy=%s", image->pull_policy);
     add(&arguments, "%s%s", is_file || strstr(image->name, "://") ? "" : "docker://", image->name);
-    return run_one(ownpod, "fetch", &arguments, done);
+    return run_one(ownpod, FETCH, &arguments, done);
 }
 
 struct oneshot *ownunits_inspect(struct ownpod *ownpod, const char *id, oneshot_done_fn *done)
@@ -156,14 +164,14 @@ struct oneshot *ownunits_inspect(struct ownpod *ownpod, const char *id, oneshot_
     add(&arguments, "image");
     add(&arguments, "cat-manifest");
     add(&arguments, "%s", id);
-    return run_one(ownpod, "fetch", &arguments, done);
+    return run_one(ownpod, FETCH, &arguments, done);
 }
 
 void ownunits_stop_fetch(struct ownpod *ownpod, bus_done_fn *done)
 {
     char name[OWNUNITS_NAME_MAX];
 
-    bus_stop_unit(ownpod->node->bus, oneshot_name(name, ownpod, "fetch"), done, ownpod);
+    bus_stop_unit(ownpod->node->bus, oneshot_name(name, ownpod, FETCH), done, ownpod);
 }
 
 char *ownunits_volumes(const struct ownpod *ownpod)
@@ -218,7 +226,7 @@ void ownunits_prepare(struct ownpod *ownpod, const char *manifest, oneshot_done_
     add(&arguments, "--quiet");
     add(&arguments, "--pod-manifest");
     add(&arguments, "%s/%s", ownpods_folder(ownpod->node->ownpods), file);
-    run(ownpod, "prepare", &mkdir, &arguments, &(struct oneshot_input){file, manifest}, done);
+    run(ownpod, PREPARE, &mkdir, &arguments, &(struct oneshot_input){file, manifest}, done);
 }
 
 void ownunits_take_over_prepare(struct ownpod *ownpod, oneshot_done_fn *done)
@@ -227,8 +235,8 @@ void ownunits_take_over_prepare(struct ownpod *ownpod, oneshot_done_fn *done)
     struct node *node = ownpod->node;
 
     oneshot_take_over(node->bus, node->loop, ownpods_folder(node->ownpods),
-                      oneshot_name(unit, ownpod, "prepare"), IMAGE_USEC, input_name(file, ownpod),
-                      done, ownpod);
+                      oneshot_name(unit, ownpod, PREPARE), calls[PREPARE].timeout,
+                      input_name(file, ownpod), done, ownpod);
 }
 
 /* rkt's own processes need memory besides the apps', which the stage1 holds to their limits. */
@@ -293,20 +301,14 @@ void ownunits_remove(struct ownpod *ownpod, size_t n_kept, oneshot_done_fn *done
         add(&rm, "%s", volumes ? volumes : "");
         rm.is_incomplete = rm.is_incomplete || !volumes;
     }
-    run(ownpod, "rm", &rkt, &rm, NULL, done);
+    run(ownpod, RM, &rkt, &rm, NULL, done);
 }
 
-void ownunits_clear_files(int folder_fd, const char *name)
+void ownunits_clear_files(int folder_fd, const struct ownpod *ownpod)
 {
-    static const char *const verbs[] = {"fetch", "prepare", "rm"}, *const ends[] = {"out", "err"};
-    char file[OWNUNITS_NAME_MAX + 8];
+    char name[OWNUNITS_NAME_MAX];
 
-    snprintf(file, sizeof(file), "%s.manifest", name);
-    unlinkat(folder_fd, file, 0);
-    for (size_t i = 0; i < N_ELEMENTS(verbs); i++) {
-        for (size_t k = 0; k < N_ELEMENTS(ends); k++) {
-            snprintf(file, sizeof(file), "gantry-%s@%s.service.%s", verbs[i], name, ends[k]);
-            unlinkat(folder_fd, file, 0);
-        }
-    }
+    unlinkat(folder_fd, input_name(name, ownpod), 0);
+    for (enum call call = 0; call < N_CALLS; call++)
+        oneshot_clear_files(folder_fd, oneshot_name(name, ownpod, call));
 }

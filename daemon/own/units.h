@@ -40,9 +40,9 @@ void ownunits_start(struct ownpod *ownpod, const struct adopt_limits *limits, bu
  */
 void ownunits_remove(struct ownpod *ownpod, size_t n_kept, oneshot_done_fn *done);
 
-/* Removes the files of steps whose end nobody has seen, of the pod of that name, which is gone.
- * Waits for the file system. */
-void ownunits_clear_files(int folder_fd, const char *name);
+/* Removes the files of steps whose end nobody has seen. Waits for the file system; the pod is only
+ * read. */
+void ownunits_clear_files(int folder_fd, const struct ownpod *ownpod);
 
 /* The folder of its emptyDirs. Return: to free(), NULL without memory. */
 char *ownunits_volumes(const struct ownpod *ownpod);

@@ -6,6 +6,7 @@
 
 #include "tests/unit/unit.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 
 #include "daemon/bus.h"
@@ -151,6 +152,21 @@ static void what_another_one_began_is_taken_over(void **state)
     assert_string_equal(world->out, "");
 }
 
+static void what_nobody_has_read_is_cleared_away(void **state)
+{
+    int fd = open(FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    (void)state;
+    write_text(FOLDER "/" UNIT ".out", "");
+    write_text(FOLDER "/" UNIT ".err", "");
+    write_text(FOLDER "/another.out", "");
+    oneshot_clear_files(fd, UNIT);
+    fd_close(fd);
+    assert_false(is_there(FOLDER "/" UNIT ".out"));
+    assert_false(is_there(FOLDER "/" UNIT ".err"));
+    assert_true(is_there(FOLDER "/another.out"));
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -159,6 +175,7 @@ int main(void)
         TEST(arguments_go_as_they_are),
         TEST(one_that_takes_too_long_is_told_so),
         TEST(what_another_one_began_is_taken_over),
+        TEST(what_nobody_has_read_is_cleared_away),
     };
 
     node_enter();
