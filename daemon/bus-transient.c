@@ -135,8 +135,8 @@ static bool append_properties(DBusMessageIter *top, const struct transient *unit
     append_string(&list, "CollectMode", "inactive-or-failed");
     append_string(&list, "Type", unit->is_oneshot ? "oneshot" : "simple");
     append_string(&list, "SyslogIdentifier", unit->identifier);
-    append_string(&list, "StandardOutputFile", unit->stdout_path);
-    append_string(&list, "StandardErrorFile", unit->stderr_path);
+    append_string(&list, "StandardOutputFileToAppend", unit->stdout_path);
+    append_string(&list, "StandardErrorFileToAppend", unit->stderr_path);
     append_environment(&list, unit->environment);
     append_number(&list, "TimeoutStartUSec", unit->start_timeout);
     append_number(&list, "TimeoutStopUSec", unit->stop_timeout);

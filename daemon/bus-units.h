@@ -38,8 +38,8 @@ struct transient {
     const char *identifier; /* SyslogIdentifier= */
     bool is_oneshot;
     struct transient_command commands[TRANSIENT_COMMANDS_MAX]; /* only a oneshot has several */
-    const char *stdout_path, *stderr_path;
-    const char *environment; /* "NAME=value" */
+    const char *stdout_path, *stderr_path; /* what is there stays, and comes first */
+    const char *environment;               /* "NAME=value" */
     usec_t start_timeout;
     usec_t stop_timeout;
     uint64_t memory_max; /* bytes */

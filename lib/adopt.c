@@ -7,6 +7,8 @@
 
 #include "lib/podspec.h"
 
+#define UUID_LENGTH 36
+
 /* The list of annotations of a pod or app; it is made if there is none. Return: borrowed, NULL
  * without memory. */
 static json_t *annotations_of(json_t *owner)
@@ -149,4 +151,28 @@ char *adopt_last_line(const char *output)
     while (begin > 0 && output[begin - 1] != '\n')
         begin--;
     return end > begin ? strndup(output + begin, end - begin) : NULL;
+}
+
+/* The line's end may be a UUID: what is before it is of one that was cut off. */
+static bool find_uuid(const char *line, size_t length, char uuid[static UUID_LENGTH + 1])
+{
+    if (length < UUID_LENGTH)
+        return false;
+    snprintf(uuid, UUID_LENGTH + 1, "%s", line + length - UUID_LENGTH);
+    return strspn(uuid, "0123456789abcdef-") == UUID_LENGTH;
+}
+
+size_t adopt_uuids(const char *output, json_t *uuids)
+{
+    char uuid[UUID_LENGTH + 1];
+    size_t n = 0;
+
+    for (const char *line = output; *line;) {
+        size_t length = strcspn(line, "\r\n");
+        if (find_uuid(line, length, uuid) && json_array_append_new(uuids, json_string(uuid)) == 0)
+            n++;
+        line += length;
+        line += strspn(line, "\r\n");
+    }
+    return n;
 }

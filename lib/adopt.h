@@ -27,6 +27,10 @@ struct adopt_limits {
 };
 struct adopt_limits adopt_limits(const json_t *manifest);
 
-/* Reads the ID that rkt fetch, or rkt prepare, has printed last: one line. Return: to free(); NULL
+/* Reads the ID that rkt fetch has printed last: one line. Return: to free(); NULL
  * if it printed none, or without memory. */
 char *adopt_last_line(const char *output);
+
+/* Appends the UUIDs that runs of rkt prepare have printed, one after the other, a line each; of one
+ * that was cut off there is none. Return: how many. */
+size_t adopt_uuids(const char *output, json_t *uuids);

@@ -27,8 +27,8 @@ struct oneshot {
     bool may_fail[TRANSIENT_COMMANDS_MAX];
     char *input_name, *input;
     char out_path[PATH_MAX], err_path[PATH_MAX];
-    bool takes_over; /* what is in the files is another one's */
-    int prepared;    /* 0 or -errno: the files */
+    bool keeps_output;
+    int prepared; /* 0 or -errno: the files */
     bool is_cancelled;
     struct errand *errand; /* NULL: systemd has nothing to do for it, yet or any more */
     int result;
@@ -89,16 +89,14 @@ static bool copy(char **slot, const char *text)
     return *slot || !text;
 }
 
-static struct oneshot *oneshot_new(const char *folder, const struct transient *unit,
-                                   const struct oneshot_input *input)
+static struct oneshot *oneshot_new(const struct oneshot_files *files, const struct transient *unit)
 {
     CLEANUP(oneshot_freep) struct oneshot *oneshot = calloc(1, sizeof(*oneshot));
 
-    if (!oneshot || !copy(&oneshot->folder, folder) || !copy(&oneshot->name, unit->name) ||
+    if (!oneshot || !copy(&oneshot->folder, files->folder) || !copy(&oneshot->name, unit->name) ||
         !copy(&oneshot->description, unit->description) ||
         !copy(&oneshot->environment, unit->environment) ||
-        (input &&
-         (!copy(&oneshot->input_name, input->name) || !copy(&oneshot->input, input->text))))
+        !copy(&oneshot->input_name, files->input_name) || !copy(&oneshot->input, files->input))
         return NULL;
     for (size_t i = 0; i < TRANSIENT_COMMANDS_MAX && unit->commands[i].argv; i++) {
         oneshot->argv[i] = copy_argv(unit->commands[i].argv);
@@ -106,9 +104,10 @@ static struct oneshot *oneshot_new(const char *folder, const struct transient *u
         if (!oneshot->argv[i])
             return NULL;
     }
+    oneshot->keeps_output = files->keeps_output;
     oneshot->start_timeout = unit->start_timeout;
-    snprintf(oneshot->out_path, sizeof(oneshot->out_path), "%s/%s" OUT, folder, unit->name);
-    snprintf(oneshot->err_path, sizeof(oneshot->err_path), "%s/%s" ERR, folder, unit->name);
+    snprintf(oneshot->out_path, sizeof(oneshot->out_path), "%s/%s" OUT, files->folder, unit->name);
+    snprintf(oneshot->err_path, sizeof(oneshot->err_path), "%s/%s" ERR, files->folder, unit->name);
     struct oneshot *made = oneshot;
     oneshot = NULL;
     return made;
@@ -116,18 +115,13 @@ static struct oneshot *oneshot_new(const char *folder, const struct transient *u
 
 /* The files. On the thread pool. */
 
-static void remove_files(const struct oneshot *oneshot)
-{
-    unlink(oneshot->out_path);
-    unlink(oneshot->err_path);
-}
-
 static void make_ready(uv_work_t *work)
 {
     struct oneshot *oneshot = container_of(work, struct oneshot, work);
 
-    if (!oneshot->takes_over)
-        remove_files(oneshot);
+    if (!oneshot->keeps_output)
+        unlink(oneshot->out_path);
+    unlink(oneshot->err_path);
     if (!oneshot->input)
         return;
     CLEANUP(fd_closep) int fd = open(oneshot->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -163,7 +157,8 @@ static void read_files(uv_work_t *work)
         return;
     oneshot->out = read_output(oneshot->out_path);
     oneshot->err = read_output(oneshot->err_path);
-    remove_files(oneshot);
+    unlink(oneshot->out_path);
+    unlink(oneshot->err_path);
     if (!oneshot->input_name)
         return;
     snprintf(path, sizeof(path), "%s/%s", oneshot->folder, oneshot->input_name);
@@ -227,10 +222,11 @@ void oneshot_cancel(struct oneshot *oneshot)
         bus_cancel_start(oneshot->errand);
 }
 
-/* Takes what oneshot_new() made; NULL: there was no memory. */
-static struct oneshot *begin(struct oneshot *oneshot, struct bus *bus, uv_loop_t *loop,
-                             oneshot_done_fn *done, void *userdata)
+struct oneshot *oneshot_run(struct bus *bus, uv_loop_t *loop, const struct oneshot_files *files,
+                            const struct transient *unit, oneshot_done_fn *done, void *userdata)
 {
+    struct oneshot *oneshot = oneshot_new(files, unit);
+
     if (!oneshot) {
         done(userdata, &(struct oneshot_result){BUS_E_FAILED, strerror(ENOMEM), "", ""});
         return NULL;
@@ -241,29 +237,6 @@ static struct oneshot *begin(struct oneshot *oneshot, struct bus *bus, uv_loop_t
     oneshot->work.loop = loop;
     uv_queue_work(loop, &oneshot->work, make_ready, is_ready);
     return oneshot;
-}
-
-struct oneshot *oneshot_run(struct bus *bus, uv_loop_t *loop, const char *folder,
-                            const struct transient *unit, const struct oneshot_input *input,
-                            oneshot_done_fn *done, void *userdata)
-{
-    return begin(oneshot_new(folder, unit, input), bus, loop, done, userdata);
-}
-
-/* Two units cannot have one name, so one that does nothing comes after it. That adds nothing to the
- * files, and systemd opens them without cutting them off. */
-struct oneshot *oneshot_take_over(struct bus *bus, uv_loop_t *loop, const char *folder,
-                                  const char *name, usec_t timeout, const char *input_name,
-                                  oneshot_done_fn *done, void *userdata)
-{
-    static const char *const nothing[] = {"/bin/true", NULL};
-    const struct transient unit = {
-        .name = name, .commands = {{nothing, false}}, .start_timeout = timeout};
-    struct oneshot *oneshot = oneshot_new(folder, &unit, &(struct oneshot_input){input_name, NULL});
-
-    if (oneshot)
-        oneshot->takes_over = true;
-    return begin(oneshot, bus, loop, done, userdata);
 }
 
 void oneshot_clear_files(int folder_fd, const char *name)

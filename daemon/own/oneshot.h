@@ -5,8 +5,9 @@
  * A program that is run to its end as a transient unit, and what it wrote: gantryd's own sandbox is
  * not for rkt, so gantryd never is rkt's parent.
  *
- * Its standard output and error are files, below a folder of ours; they are gone when it is over,
- * but for what systemd was lost over: the next one of that name has them removed.
+ * Its standard output and error are files, in a folder of ours and named like the unit; they are
+ * gone when it is over, but for those of one whose end nobody has seen, for gantryd was killed or
+ * systemd out of reach: the next one of that name sees to them.
  */
 
 #include <stdbool.h>
@@ -24,24 +25,20 @@ struct oneshot_result {
 
 typedef void oneshot_done_fn(void *userdata, const struct oneshot_result *result);
 
-/* Runs `unit`, whose name, description and commands are set and copied; `folder` is where the files
- * go, named like the unit. If `input` is not NULL, it is written to FOLDER/INPUT_NAME before. One
- * of that name that still runs, of a gantryd that was killed, is waited for. `done` is called once.
- * Return: it, until `done` is called; NULL if it was already. */
-struct oneshot_input {
-    const char *name, *text;
+/* The files of one. */
+struct oneshot_files {
+    const char *folder;
+    const char *input_name; /* is gone when it is over; NULL: none */
+    const char *input;      /* is written there before; NULL: nothing */
+    bool keeps_output; /* what others of that name have printed that nobody has read comes first
+                          in `out`; else it is removed */
 };
-struct oneshot *oneshot_run(struct bus *bus, uv_loop_t *loop, const char *folder,
-                            const struct transient *unit, const struct oneshot_input *input,
-                            oneshot_done_fn *done, void *userdata);
 
-/* Waits for one of that name that somebody else has begun, a gantryd that was killed, or this one
- * before systemd was out of reach; not for longer than that. `done` is told what it has written,
- * but not how it ended: the result is that of the waiting. Its files, and the one of `input_name`,
- * are gone after it. Return: as oneshot_run(). */
-struct oneshot *oneshot_take_over(struct bus *bus, uv_loop_t *loop, const char *folder,
-                                  const char *name, usec_t timeout, const char *input_name,
-                                  oneshot_done_fn *done, void *userdata);
+/* Runs `unit`, whose name, description and commands are set and copied. One of that name that still
+ * runs, of a gantryd that was killed or from before systemd was out of reach, is waited for. `done`
+ * is called once. Return: it, until `done` is called; NULL if it was already. */
+struct oneshot *oneshot_run(struct bus *bus, uv_loop_t *loop, const struct oneshot_files *files,
+                            const struct transient *unit, oneshot_done_fn *done, void *userdata);
 
 /* Removes the files of one of that name whose end nobody has seen. Waits for the file system. */
 void oneshot_clear_files(int folder_fd, const char *name);

@@ -24,22 +24,20 @@
 
 /* rkt prepare. */
 
-/* Return: false if rkt has printed no UUID. */
-static bool keep_rktpod(struct ownpod *ownpod, const struct oneshot_result *result)
+/* Also those of prepares that were under way when gantryd was killed, or systemd out of reach: this
+ * one may have failed. Return: false if rkt has printed no UUID. */
+static bool keep_rktpods(struct ownpod *ownpod, const struct oneshot_result *result)
 {
-    CLEANUP(freep) char *uuid = adopt_last_line(result->out);
-
-    if (result->result != 0 || !uuid || strlen(uuid) != RKT_UUID_SIZE - 1)
+    if (adopt_uuids(result->out, ownpod->rktpods) == 0)
         return false;
-    json_array_append_new(ownpod->rktpods, json_string(uuid));
-    ownrun_tell_step(ownpod, "prepared as %s", uuid);
+    ownrun_tell_step(ownpod, "prepared as %s", ownpod_uuid(ownpod));
     return true;
 }
 
 static void prepared(void *userdata, const struct oneshot_result *result)
 {
     struct ownpod *ownpod = userdata;
-    bool is_known = keep_rktpod(ownpod, result);
+    bool is_known = keep_rktpods(ownpod, result);
 
     if (result->result == BUS_E_FAILED)
         ownrun_doubt_images(ownpod);
@@ -51,7 +49,7 @@ static void taken_over(void *userdata, const struct oneshot_result *result)
 {
     struct ownpod *ownpod = userdata;
 
-    keep_rktpod(ownpod, result);
+    keep_rktpods(ownpod, result);
     ownrun_step_over(ownpod, result, "prepare", NULL);
 }
 

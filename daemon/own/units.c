@@ -103,15 +103,27 @@ static const char *oneshot_name(char name[static OWNUNITS_NAME_MAX], const struc
     return name;
 }
 
-/* `before`, if it has anything, is run first. */
+static const char *input_name(char name[static OWNUNITS_NAME_MAX], const struct ownpod *ownpod)
+{
+    snprintf(name, OWNUNITS_NAME_MAX, "%s.manifest", ownpod->name);
+    return name;
+}
+
+/* `before`, if it has anything, is run first. What each prepare has printed is a rkt pod. */
 static struct oneshot *run(struct ownpod *ownpod, enum call call, const struct arguments *before,
-                           const struct arguments *arguments, const struct oneshot_input *input,
+                           const struct arguments *arguments, const char *manifest,
                            oneshot_done_fn *done)
 {
     CLEANUP(freep) char *description = NULL;
     CLEANUP(freep) char *variable = environment();
-    char name[OWNUNITS_NAME_MAX];
+    char name[OWNUNITS_NAME_MAX], file[OWNUNITS_NAME_MAX];
     struct node *node = ownpod->node;
+    const struct oneshot_files files = {
+        .folder = ownpods_folder(node->ownpods),
+        .input_name = call == PREPARE ? input_name(file, ownpod) : NULL,
+        .input = manifest,
+        .keeps_output = call == PREPARE,
+    };
     struct transient unit = {
         .name = oneshot_name(name, ownpod, call),
         .environment = variable,
@@ -129,8 +141,7 @@ static struct oneshot *run(struct ownpod *ownpod, enum call call, const struct a
     if (arguments->n > 0)
         unit.commands[n++].argv = (const char *const *)arguments->list;
     if (!before->is_incomplete && !arguments->is_incomplete && n > 0)
-        return oneshot_run(node->bus, node->loop, ownpods_folder(node->ownpods), &unit, input, done,
-                           ownpod);
+        return oneshot_run(node->bus, node->loop, &files, &unit, done, ownpod);
     done(ownpod, &(struct oneshot_result){BUS_E_FAILED, "out of memory", "", ""});
     return NULL;
 }
@@ -207,12 +218,6 @@ static const char *insecure_options(const struct ownpod *ownpod)
                : "image,ondisk";
 }
 
-static const char *input_name(char name[static OWNUNITS_NAME_MAX], const struct ownpod *ownpod)
-{
-    snprintf(name, OWNUNITS_NAME_MAX, "%s.manifest", ownpod->name);
-    return name;
-}
-
 void ownunits_prepare(struct ownpod *ownpod, const char *manifest, oneshot_done_fn *done)
 {
     CLEANUP(arguments_deinit) struct arguments arguments = {0}, mkdir = {0};
@@ -226,17 +231,16 @@ void ownunits_prepare(struct ownpod *ownpod, const char *manifest, oneshot_done_
     add(&arguments, "--quiet");
     add(&arguments, "--pod-manifest");
     add(&arguments, "%s/%s", ownpods_folder(ownpod->node->ownpods), file);
-    run(ownpod, PREPARE, &mkdir, &arguments, &(struct oneshot_input){file, manifest}, done);
+    run(ownpod, PREPARE, &mkdir, &arguments, manifest, done);
 }
 
+/* Two units cannot have one name, so one that does nothing comes after it. */
 void ownunits_take_over_prepare(struct ownpod *ownpod, oneshot_done_fn *done)
 {
-    char unit[OWNUNITS_NAME_MAX], file[OWNUNITS_NAME_MAX];
-    struct node *node = ownpod->node;
+    CLEANUP(arguments_deinit) struct arguments nothing = {0};
 
-    oneshot_take_over(node->bus, node->loop, ownpods_folder(node->ownpods),
-                      oneshot_name(unit, ownpod, PREPARE), calls[PREPARE].timeout,
-                      input_name(file, ownpod), done, ownpod);
+    add(&nothing, "/bin/true");
+    run_one(ownpod, PREPARE, &nothing, done);
 }
 
 /* rkt's own processes need memory besides the apps', which the stage1 holds to their limits. */

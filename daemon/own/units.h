@@ -29,9 +29,10 @@ struct oneshot *ownunits_fetch(struct ownpod *ownpod, const struct kubepod_image
 struct oneshot *ownunits_inspect(struct ownpod *ownpod, const char *id, oneshot_done_fn *done);
 /* Stops a unit of these two that somebody else has begun. */
 void ownunits_stop_fetch(struct ownpod *ownpod, bus_done_fn *done);
-/* rkt prepare, of the text of a pod manifest; it prints the UUID. */
+/* rkt prepare, of the text of a pod manifest; it prints the UUID, after those of prepares whose end
+ * nobody has seen. */
 void ownunits_prepare(struct ownpod *ownpod, const char *manifest, oneshot_done_fn *done);
-/* Waits for one that somebody else has begun, and has its UUID printed. */
+/* Waits for one that somebody else has begun, and has only such UUIDs printed. */
 void ownunits_take_over_prepare(struct ownpod *ownpod, oneshot_done_fn *done);
 /* rkt run-prepared of the newest rkt pod, as the pod's unit. */
 void ownunits_start(struct ownpod *ownpod, const struct adopt_limits *limits, bus_done_fn *done);

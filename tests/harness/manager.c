@@ -122,9 +122,9 @@ static void take_property(struct unit *unit, const char *name, DBusMessageIter *
     if (strcmp(name, "Type") == 0) {
         CLEANUP(freep) char *type = take_string(value);
         unit->is_oneshot = strcmp(type, "oneshot") == 0;
-    } else if (strcmp(name, "StandardOutputFile") == 0) {
+    } else if (strcmp(name, "StandardOutputFileToAppend") == 0) {
         unit->out = take_string(value);
-    } else if (strcmp(name, "StandardErrorFile") == 0) {
+    } else if (strcmp(name, "StandardErrorFileToAppend") == 0) {
         unit->err = take_string(value);
     } else if (strcmp(name, "Environment") == 0) {
         dbus_message_iter_recurse(value, &entry);
@@ -159,7 +159,7 @@ static void take_properties(struct unit *unit, DBusMessageIter *list)
 
 static void redirect(int fd, const char *path)
 {
-    int file = open(path ? path : "/dev/null", O_WRONLY | O_CREAT, 0600);
+    int file = open(path ? path : "/dev/null", O_WRONLY | O_CREAT | O_APPEND, 0600);
 
     assert(file >= 0 && dup2(file, fd) >= 0);
 }

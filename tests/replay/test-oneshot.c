@@ -69,7 +69,8 @@ static void run_script(struct world *world, const char *script, usec_t timeout)
     struct transient unit = {
         .name = UNIT, .commands = {{argv, false}}, .is_oneshot = true, .start_timeout = timeout};
 
-    assert_non_null(oneshot_run(world->bus, &world->loop, FOLDER, &unit, NULL, done, world));
+    assert_non_null(oneshot_run(world->bus, &world->loop, &(struct oneshot_files){.folder = FOLDER},
+                                &unit, done, world));
     uv_run(&world->loop, UV_RUN_DEFAULT);
     assert_false(is_there(FOLDER "/" UNIT ".out"));
     assert_false(is_there(FOLDER "/" UNIT ".err"));
@@ -113,10 +114,15 @@ static void forgotten(void *userdata, int result, const char *reason)
     (void)reason;
 }
 
-/* As a gantryd that was killed leaves one: nobody reads its files. */
-static void begin_and_forget(struct world *world, const char *script)
+/* As a gantryd that was killed leaves one: nobody reads its files. It goes on until there is the
+ * file "go". */
+static void begin_and_forget(struct world *world)
 {
-    const char *const argv[] = {"/bin/sh", "-c", script, NULL};
+    static const char *const argv[] = {"/bin/sh", "-c",
+                                       "echo >" FOLDER "/begun; while [ ! -e " FOLDER
+                                       "/go ]; do sleep 0.02; done; "
+                                       "echo out; echo err >&2; exit 1",
+                                       NULL};
 
     write_text(FOLDER "/input", "");
     bus_start_unit(world->bus,
@@ -127,12 +133,19 @@ static void begin_and_forget(struct world *world, const char *script)
                                        .stderr_path = FOLDER "/" UNIT ".err",
                                        .start_timeout = USEC_HOUR},
                    forgotten, world);
+    wait_for((uv_run(&world->loop, UV_RUN_NOWAIT), is_there(FOLDER "/begun")));
 }
 
-static void take_over(struct world *world)
+static void run_after_it(struct world *world, const char *script)
 {
-    assert_non_null(
-        oneshot_take_over(world->bus, &world->loop, FOLDER, UNIT, USEC_HOUR, "input", done, world));
+    const struct oneshot_files files = {
+        .folder = FOLDER, .input_name = "input", .keeps_output = true};
+    const char *const argv[] = {"/bin/sh", "-c", script, NULL};
+    struct transient unit = {
+        .name = UNIT, .commands = {{argv, false}}, .is_oneshot = true, .start_timeout = USEC_HOUR};
+
+    assert_non_null(oneshot_run(world->bus, &world->loop, &files, &unit, done, world));
+    write_text(FOLDER "/go", "");
     uv_run(&world->loop, UV_RUN_DEFAULT);
     assert_int_equal(world->result, 0);
     assert_false(is_there(FOLDER "/input"));
@@ -140,16 +153,20 @@ static void take_over(struct world *world)
     assert_false(is_there(FOLDER "/" UNIT ".err"));
 }
 
-static void what_another_one_began_is_taken_over(void **state)
+static void what_another_one_prints_is_not_lost(void **state)
 {
     struct world *world = *state;
 
-    begin_and_forget(world, "sleep 0.2; echo out; exit 1");
-    take_over(world);
-    assert_string_equal(world->out, "out\n");
+    begin_and_forget(world);
+    run_after_it(world, "echo and more");
+    assert_string_equal(world->out, "out\nand more\n");
     /* there need not be any */
-    take_over(world);
+    run_after_it(world, ":");
     assert_string_equal(world->out, "");
+    /* who does not ask for it does not see it */
+    write_text(FOLDER "/" UNIT ".out", "out\n");
+    run_script(world, "echo my own", USEC_HOUR);
+    assert_string_equal(world->out, "my own\n");
 }
 
 static void what_nobody_has_read_is_cleared_away(void **state)
@@ -174,7 +191,7 @@ int main(void)
         TEST(what_it_prints_is_read),
         TEST(arguments_go_as_they_are),
         TEST(one_that_takes_too_long_is_told_so),
-        TEST(what_another_one_began_is_taken_over),
+        TEST(what_another_one_prints_is_not_lost),
         TEST(what_nobody_has_read_is_cleared_away),
     };
 

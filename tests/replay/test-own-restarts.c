@@ -222,9 +222,51 @@ static void a_step_that_is_under_way_is_done_again(void **state)
         CLEANUP(freep) char *calls = read_text("/run/node/calls");
         assert_int_equal(strlen(calls), 2);
         ctl("rm", "far", 0, "removing");
-        /* what the one before had prepared, nobody knows of: rkt gc has it */
-        assert_int_equal(has_rktpods(), i == 1);
+        assert_false(has_rktpods());
     }
+}
+
+/* Begins a pod whose prepare goes on until there is the file "go"; with the file "broken", the next
+ * one fails. */
+static pid_t begin_slow_prepare(const char *name)
+{
+    unlink("/run/node/go");
+    unlink("/run/node/calls");
+    unlink("/run/node/broken");
+    make_rkt_slow("*' prepare '*", "[ ! -e /run/node/broken ] || exit 254; echo >>/run/node/calls; "
+                                   "while [ ! -e /run/node/go ]; do sleep 0.02; done");
+    pid_t run = start_ctl("run", write_kubernetes_pod(name));
+    wait_for(has_text("/run/node/calls"));
+    return run;
+}
+
+/* It is done again, as above, but by then nobody wants it. */
+static void what_a_prepare_leaves_is_removed(void **state)
+{
+    (void)state;
+    pid_t run = begin_slow_prepare("far");
+    gantryd_end(SIGKILL);
+    assert_int_equal(finish(run), 3);
+    gantryd_start();
+    pid_t rm = start_ctl("rm", "far");
+    wait_for(has_state("far", "cancelling"));
+    write_text("/run/node/go", "");
+    assert_int_equal(finish(rm), 0);
+    assert_false(has_rktpods());
+}
+
+/* The one after it fails, so it has no rkt pod of its own. */
+static void what_a_prepare_leaves_is_known_to_the_next_one(void **state)
+{
+    (void)state;
+    pid_t run = begin_slow_prepare("far");
+    gantryd_end(SIGKILL);
+    assert_int_equal(finish(run), 3);
+    write_text("/run/node/broken", "");
+    gantryd_start();
+    write_text("/run/node/go", "");
+    wait_for(has_state("far", "gone"));
+    assert_false(has_rktpods());
 }
 
 /* Killed while it waited for a fetch that nobody wanted any more. */
@@ -251,12 +293,7 @@ static void a_prepare_that_is_not_wanted_is_waited_for(void **state)
                                         "/own/gantry-prepare@far.service.err"};
 
     (void)state;
-    unlink("/run/node/go");
-    unlink("/run/node/calls");
-    make_rkt_slow("*' prepare '*", "echo >>/run/node/calls; while [ ! -e /run/node/go ]; do sleep "
-                                   "0.02; done");
-    pid_t run = start_ctl("run", write_kubernetes_pod("far"));
-    wait_for(has_text("/run/node/calls"));
+    pid_t run = begin_slow_prepare("far");
     pid_t rm = start_ctl("rm", "far");
     wait_for(has_state("far", "cancelling"));
     gantryd_end(SIGKILL);
@@ -431,6 +468,8 @@ int main(void)
         TEST(what_was_to_stop_is_stopped),
         TEST(what_was_to_be_removed_is_removed),
         TEST(a_step_that_is_under_way_is_done_again),
+        TEST(what_a_prepare_leaves_is_removed),
+        TEST(what_a_prepare_leaves_is_known_to_the_next_one),
         TEST(a_cancelled_fetch_stays_cancelled),
         TEST(a_prepare_that_is_not_wanted_is_waited_for),
         TEST(it_outlives_gantryd),

@@ -126,6 +126,37 @@ static void finds_the_last_line(void **state)
     assert_null(adopt_last_line("\n \n"));
 }
 
+static void finds_all_uuids(void **state)
+{
+#define A "0f6e8f4c-6c1b-4f4e-9d3a-000000000001"
+#define B "0f6e8f4c-6c1b-4f4e-9d3a-000000000002"
+    static const struct {
+        const char *output, *first, *second;
+    } cases[] = {
+        {"", NULL, NULL},
+        {"\n", NULL, NULL},
+        {"no such image\n", NULL, NULL},
+        {"a word that is as long as a UUID is.\n", NULL, NULL},
+        {A, A, NULL},
+        {A "\r\n\n", A, NULL},
+        {A "\n" B "\n", A, B},
+        {"0f6e8f4c-6c1b" B "\n", B, NULL},
+        {A "\n0f6e8f4c-6c1b", A, NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+        CLEANUP(json_decrefp) json_t *uuids = json_array();
+        CLEANUP(json_decrefp) json_t *meant = json_array();
+        if (cases[i].first)
+            json_array_append_new(meant, json_string(cases[i].first));
+        if (cases[i].second)
+            json_array_append_new(meant, json_string(cases[i].second));
+        assert_int_equal(adopt_uuids(cases[i].output, uuids), json_array_size(meant));
+        assert_true(json_equal(uuids, meant));
+    }
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -134,6 +165,7 @@ int main(void)
         cmocka_unit_test(hashes_change_with_the_app_alone),
         cmocka_unit_test(adds_up_limits),
         cmocka_unit_test(finds_the_last_line),
+        cmocka_unit_test(finds_all_uuids),
     };
 
     return cmocka_run_group_tests_name("adopt", tests, NULL, NULL);
