@@ -454,7 +454,12 @@ static void measure_memory(json_t *manifest)
     node_crowd(500);
     gantryd_start();
     serve_pods("once-node1", 500);
-    know_pods(manifest, 0, 500);
+    /* journald takes what it is told at once. */
+    for (unsigned i = 0; i < 500; i++) {
+        know_pods(manifest, i, i + 1);
+        journal_entries();
+    }
+    journal_forget();
     sleep(1);
     printf("PSS with 500 pods:         %.2f of 4 MiB\n", pss_kib() / 4096);
     measure_idleness();
