@@ -48,11 +48,104 @@ static void buffer_drop(struct varlink_buffer *buffer, size_t length)
         memmove(buffer->bytes, buffer->bytes + length, buffer->length);
 }
 
+/* A string at the end of a message, where varlink_encode_with() puts it. */
+struct tail {
+    char name[64];
+    const char *quoted; /* between the quotes; borrowed */
+    size_t length;
+};
+
+#define TAIL_END "\"}}"
+
+/* The quote that opens the string which `end` closes: the last one with no backslash before it. */
+static const char *find_opening(const char *bytes, const char *end)
+{
+    for (const char *p = end; p > bytes;) {
+        if (*--p == '"' && (p == bytes || p[-1] != '\\'))
+            return p;
+    }
+    return NULL;
+}
+
+/* Return: whether the message has one, if it is JSON at all. */
+static bool find_tail(struct tail *tail, const char *bytes, size_t length)
+{
+    const size_t n_end = strlen(TAIL_END);
+
+    if (length < n_end || memcmp(bytes + length - n_end, TAIL_END, n_end) != 0)
+        return false;
+    const char *end = bytes + length - n_end;
+    const char *quote = find_opening(bytes, end);
+    if (!quote || quote - bytes < 2 || quote[-1] != ':' || quote[-2] != '"')
+        return false;
+    const char *name_end = quote - 2, *name = find_opening(bytes, name_end);
+    size_t name_length = name ? (size_t)(name_end - ++name) : 0;
+    if (!name || name_length >= sizeof(tail->name) || memchr(name, '\\', name_length))
+        return false;
+    *tail = (struct tail){.quoted = quote + 1, .length = (size_t)(end - quote - 1)};
+    memcpy(tail->name, name, name_length);
+    return true;
+}
+
+/* Return: a new string, NULL if more is escaped in it than quotes and backslashes. */
+static json_t *unquote(const struct tail *tail)
+{
+    CLEANUP(freep) char *text = malloc(tail->length + 1);
+    size_t n = 0;
+
+    for (size_t i = 0; text && i < tail->length; i++) {
+        char c = tail->quoted[i];
+        if (c == '"' || (unsigned char)c < ' ')
+            return NULL;
+        if (c == '\\') {
+            c = tail->quoted[++i];
+            if (c != '\\' && (c != '"' || i == tail->length))
+                return NULL;
+        }
+        text[n++] = c;
+    }
+    return text ? json_stringn(text, n) : NULL;
+}
+
+/* Puts it where an empty one stands in its place: in the only object that the message has. */
+static int put_back(const json_t *message, const char *name, json_t *text)
+{
+    json_t *parameters = json_object_iter_value(json_object_iter((json_t *)message));
+
+    if (json_object_size(message) != 1 || !json_is_string(json_object_get(parameters, name)))
+        return -1;
+    return json_object_set(parameters, name, text);
+}
+
+/* jansson looks at each byte of a string so often that a pod manifest at the end would take longer
+ * than all else that is done to become rkt: it gets the message without it.
+ * Return: NULL if the message is another one. */
+static json_t *decode_with_tail(const char *bytes, size_t length)
+{
+    struct tail tail;
+
+    if (!find_tail(&tail, bytes, length))
+        return NULL;
+    CLEANUP(json_decrefp) json_t *text = unquote(&tail);
+    size_t n = (size_t)(tail.quoted - bytes);
+    CLEANUP(freep) char *rest = text ? malloc(n + sizeof(TAIL_END)) : NULL;
+    if (!rest)
+        return NULL;
+    memcpy(mempcpy(rest, bytes, n), TAIL_END, sizeof(TAIL_END));
+    json_t *message = json_loads(rest, JSON_ALLOW_NUL, NULL);
+    if (message && put_back(message, tail.name, text) == 0)
+        return message;
+    json_decref(message);
+    return NULL;
+}
+
 int varlink_decode(const char *bytes, size_t length, json_t **messagep, struct error *error)
 {
     json_error_t at;
-    json_t *message = json_loadb(bytes, length, JSON_ALLOW_NUL, &at);
+    json_t *message = decode_with_tail(bytes, length);
 
+    if (!message)
+        message = json_loadb(bytes, length, JSON_ALLOW_NUL, &at);
     if (!message && json_error_code(&at) == json_error_out_of_memory)
         return -ENOMEM;
     if (!message)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /* Varlink's framing: the first byte says in which pieces the rest comes in. The pieces must not
- * matter, and what is a message stays one when it is written and read again. */
+ * matter, the first message is what jansson makes of it, and what is a message stays one when it is
+ * written and read again. */
 
 #undef NDEBUG
 #include <assert.h>
@@ -55,6 +56,19 @@ static void look_at(json_t *message)
     varlink_buffer_deinit(&buffer);
 }
 
+/* What lib/varlink.c reads by itself is read as jansson would. */
+static void compare_with_jansson(const char *bytes, size_t size, int result, const json_t *message)
+{
+    const char *end = memchr(bytes, '\0', size);
+
+    if (!end)
+        return;
+    json_t *expected = json_loadb(bytes, (size_t)(end - bytes), JSON_ALLOW_NUL, NULL);
+    assert(message ? json_equal(message, expected) != 0
+                   : result == VARLINK_E_INVALID && !json_is_object(expected));
+    json_decref(expected);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     json_t *whole[MESSAGES_MAX], *pieces[MESSAGES_MAX];
@@ -66,6 +80,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int r = read_all(bytes, size - 1, size, whole, &n_whole);
     assert(read_all(bytes, size - 1, data[0] + 1U, pieces, &n_pieces) == r);
     assert(n_whole == n_pieces);
+    compare_with_jansson(bytes, size - 1, r, n_whole > 0 ? whole[0] : NULL);
     for (size_t i = 0; i < n_whole; i++) {
         assert(json_equal(whole[i], pieces[i]));
         look_at(whole[i]);

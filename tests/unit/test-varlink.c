@@ -66,6 +66,55 @@ static void what_is_no_message_is_told(void **state)
     }
 }
 
+/* What a message is does not hang on how it is read. */
+static void a_string_at_the_end_is_read_as_any_other(void **state)
+{
+    static const char *const texts[] = {
+        /* as varlink_encode_with() writes it */
+        "{\"parameters\":{\"m\":\"\"}}",
+        "{\"parameters\":{\"m\":\"{\\\"a\\\":\\\"b\\\\\\\\c\\\\n\\\"}\"}}",
+        "{\"parameters\":{\"argv\":[\"\\\"m\\\":\\\"\"],\"m\":\"\\\\\"}}",
+        "{\"parameters\":{\"m\":\"\xc3\xa4\"}}",
+        /* other strings */
+        "{\"parameters\":{\"m\":\"a\\n\\u0000\\u00e4\"}}",
+        "{\"parameters\":{\"m\":\"a\\\"}}",
+        "{\"parameters\":{\"m\":\"\\\"}}",
+        "{\"parameters\":{\"m\":\"a\\\\\"b\"}}",
+        "{\"parameters\":{\"m\":\"a\nb\"}}",
+        "{\"parameters\":{\"m\":\"\xc3\x28\"}}",
+        /* other names */
+        "{\"parameters\":{\"\\u006d\":\"x\"}}",
+        "{\"parameters\":{\"\\\\u006d\":\"\",\"\\u006d\":\"x\"}}",
+        "{\"parameters\":{\"a\\\"m\":\"x\"}}",
+        "{\"parameters\":{\"m\":\"\",\"a\\\"m\":\"x\"}}",
+        "{\"parameters\":{\"\":\"x\"}}",
+        "{\"parameters\":{\"a-name-that-is-longer-than-any-that-a-parameter-of-ours-has-got\":\"x\"}}",
+        "{\"parameters\":{\"m\":\"1\",\"n\":\"2\",\"m\":\"3\"}}",
+        /* other places */
+        "{\"parameters\":{\"m\":\"\"},\"other\":{\"m\":\"x\"}}",
+        "{\"parameters\":{\"m\":\"\"},\"parameters\":{\"m\":\"x\"}}",
+        "{\"parameters\":{\"m\":{\"m\":\"x\"}}",
+        "{\"parameters\":{\"m\":[\"x\"}}",
+        "{\"parameters\":{,\"m\":\"x\"}}",
+        "{\"parameters\":{\"m\" : \"x\"}}",
+        "{\"parameters\":{\"m\"\"x\"}}",
+        ":\"x\"}}",
+        "\":\"x\"}}",
+        "\"}}",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(texts); i++) {
+        CLEANUP(json_decrefp) json_t *expected = json_loads(texts[i], JSON_ALLOW_NUL, NULL);
+        CLEANUP(free_buffer) struct varlink_buffer buffer = {0};
+        CLEANUP(json_decrefp) json_t *message = NULL;
+        assert_int_equal(varlink_buffer_add(&buffer, texts[i], strlen(texts[i]) + 1), 0);
+        assert_int_equal(varlink_buffer_take(&buffer, &message, NULL),
+                         expected ? 0 : VARLINK_E_INVALID);
+        assert_int_equal(json_equal(message, expected), expected ? 1 : 0);
+    }
+}
+
 /* Fills a buffer with `length` bytes that hold no NUL, then `end`. */
 static int fill(struct varlink_buffer *buffer, size_t length, const char *end, size_t end_length)
 {
@@ -202,7 +251,10 @@ static void json_is_quoted_as_it_is(void **state)
         size_t length = 0;
         CLEANUP(freep) char *bytes = varlink_encode_with(message, "text", text, &length);
         assert_int_equal(length, strlen(bytes) + 1);
-        CLEANUP(json_decrefp) json_t *read = json_loads(bytes, 0, NULL);
+        CLEANUP(free_buffer) struct varlink_buffer buffer = {0};
+        CLEANUP(json_decrefp) json_t *read = NULL;
+        assert_int_equal(varlink_buffer_add(&buffer, bytes, length), 0);
+        assert_int_equal(varlink_buffer_take(&buffer, &read, NULL), 0);
         /* What the slow way would have made of it. */
         json_object_set_new(json_object_get(message, "parameters"), "text", json_string(text));
         assert_true(json_equal(read, message));
@@ -214,6 +266,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(messages_come_in_any_pieces),
         cmocka_unit_test(what_is_no_message_is_told),
+        cmocka_unit_test(a_string_at_the_end_is_read_as_any_other),
         cmocka_unit_test(a_message_is_bounded),
         cmocka_unit_test(an_answer_holds_the_longest_manifest),
         cmocka_unit_test(a_call_is_read),
