@@ -88,6 +88,19 @@ int image_find(const char *data_dir, const char *text, char id[static IMAGE_ID_S
     return for_images(data_dir, image_matches, &(struct search){text, id}) ? 0 : -ENOENT;
 }
 
+char *image_missing(const char *text)
+{
+    char *words = NULL;
+
+    if (strncmp(text, "sha512-", 7) == 0)
+        return strdup("no image IDs found");
+    if (asprintf(&words,
+                 "cannot find aci satisfying name: \"%s\" and labels: [] in the local store",
+                 text) < 0)
+        return NULL;
+    return words;
+}
+
 /* An image's id is the beginning of the checksum of its uncompressed tar. */
 static int compute_id(const char *file, char id[static IMAGE_ID_SIZE])
 {
@@ -227,8 +240,10 @@ int command_image_cat_manifest(const struct cmdline *cmd, struct error *error)
                (int)strcspn(image, ":"), image);
         return 0;
     }
-    if (image_find(cmd->data_dir, image, id) < 0)
-        return error_set(error, FAILED, "cannot find aci satisfying name: \"%s\"", image);
+    if (image_find(cmd->data_dir, image, id) < 0) {
+        CLEANUP(freep) char *words = image_missing(image);
+        return error_set(error, FAILED, "%s", words ? words : strerror(ENOMEM));
+    }
     CLEANUP(freep)
     char *manifest = file_read(AT_FDCWD, image_path(path, cmd->data_dir, id, "manifest"), NULL);
     puts(manifest ? manifest : "");
@@ -250,13 +265,9 @@ int command_image_rm(const struct cmdline *cmd, struct error *error)
             program_run((const char *const[]){"rm", "-rf", "--", path, NULL}, NULL);
             printf("successfully removed aci for image: \"%s\"\n", id);
             n_removed++;
-        } else if (strncmp(text, "sha512-", 7) == 0) {
-            fprintf(stderr, "rm: no image IDs found\n");
         } else {
-            fprintf(stderr,
-                    "rm: cannot find aci satisfying name: \"%s\" and labels: [] in the "
-                    "local store\n",
-                    text);
+            CLEANUP(freep) char *words = image_missing(text);
+            fprintf(stderr, "rm: %s\n", words ? words : strerror(ENOMEM));
         }
     }
     if (n_removed > 0)

@@ -14,6 +14,9 @@
 /* Finds an image by the beginning of its id, or by NAME or NAME:VERSION. Return: 0, -ENOENT. */
 int image_find(const char *data_dir, const char *text, char id[static IMAGE_ID_SIZE]);
 
+/* What rkt says of one that it has not. Return: a text to free(), NULL. */
+char *image_missing(const char *text);
+
 /* The path of a file of the image. Return: `buffer`, of PATH_MAX. */
 const char *image_path(char *buffer, const char *data_dir, const char *id, const char *file);
 

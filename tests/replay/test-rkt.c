@@ -117,6 +117,28 @@ static void prepare_refuses_what_it_does_not_take(void **state)
     }
 }
 
+/* By these words gantryd knows that an image is gone. */
+static void an_image_that_is_not_there_is_told(void **state)
+{
+    static const struct {
+        const char *image, *words;
+    } rows[] = {
+        {"sha512-00000000000000000000000000000000", "cat-manifest: no image IDs found\n"},
+        {"example.com/none",
+         "cat-manifest: cannot find aci satisfying name: \"example.com/none\" and labels: [] in "
+         "the local store\n"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+        CLEANUP(result_deinit)
+        struct result result =
+            run(rkt_program(), GLOBAL_OPTIONS, "image", "cat-manifest", rows[i].image, NULL);
+        assert_int_equal(result.status, 254);
+        assert_string_equal(result.err, rows[i].words);
+    }
+}
+
 /* Each mount point says the contrary of its volume; the third one's says nothing. */
 static void a_volumes_read_only_counts_more(void **state)
 {
@@ -220,6 +242,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, rkt_teardown)
     static const struct CMUnitTest tests[] = {
         TEST(prepare_refuses_what_it_does_not_take),
+        TEST(an_image_that_is_not_there_is_told),
         TEST(a_volumes_read_only_counts_more),
         TEST(flys_mounts_are_the_hosts_until_rm),
         TEST(what_fly_mounts_in_dev_stays_there),
