@@ -4,7 +4,8 @@
  * The images of a Kubernetes Pod: rkt's ID of each, and what its manifest says. What is known of an
  * image is kept with the pod, so that a restart takes the same one. But somebody may remove it from
  * rkt's store (rkt image rm, rkt image gc, a kubelet): where that is possible, its manifest is read
- * again, and if rkt has none, it is fetched again.
+ * again, and if rkt says that it has no such image, it is fetched again. What is known is kept
+ * until that is done, for without a network the image may come back by hand.
  */
 
 #include <errno.h>
@@ -59,31 +60,6 @@ static bool is_id(const char *image)
     return strncmp(image, "sha512-", strlen("sha512-")) == 0;
 }
 
-/* Return: false if that would bring nothing else. */
-static bool fetch_again(struct ownpod *ownpod)
-{
-    struct kubepod_image image;
-
-    kubepod_image(ownpod->source, ownpod->image, &image);
-    if (ownpod->is_fetched || is_id(image.name) || ownpod->life.state != OWNLIFE_FETCHING)
-        return false;
-    ownpod->fetch = NULL;
-    json_object_del(ownpod->images, image.name);
-    see_to_images(ownpod);
-    return true;
-}
-
-static void inspected(void *userdata, const struct oneshot_result *result)
-{
-    struct ownpod *ownpod = userdata;
-
-    if (result->result == BUS_E_FAILED && fetch_again(ownpod))
-        return;
-    bool is_known = result->result == 0 && keep_manifest(ownpod, result->out) == 0;
-
-    image_over(ownpod, result, is_known ? NULL : "rkt has printed no manifest of it");
-}
-
 static int keep_id(struct ownpod *ownpod, const char *image, const char *id)
 {
     return json_object_set_new(ownpod->images, image, json_pack("{s:s}", "id", id));
@@ -103,6 +79,43 @@ static void fetched(void *userdata, const struct oneshot_result *result)
     image_over(ownpod, result, is_known ? NULL : "rkt has printed no ID of it");
 }
 
+static void fetch(struct ownpod *ownpod, const struct kubepod_image *image)
+{
+    ownrun_tell_step(ownpod, "image %s: fetching", image->name);
+    ownpod->fetch = ownunits_fetch(ownpod, image, fetched);
+}
+
+/* Only rkt's own words say so. Whatever else fails, the image may be there, and to fetch it would
+ * bring what is at its name now. */
+static bool is_gone(const struct oneshot_result *result)
+{
+    return result->result == BUS_E_FAILED && strstr(result->err, "no image IDs found");
+}
+
+/* Return: false if that would bring nothing else. */
+static bool fetch_again(struct ownpod *ownpod)
+{
+    struct kubepod_image image;
+
+    kubepod_image(ownpod->source, ownpod->image, &image);
+    if (ownpod->is_fetched || is_id(image.name) || ownpod->life.state != OWNLIFE_FETCHING)
+        return false;
+    ownpod->fetch = NULL;
+    fetch(ownpod, &image);
+    return true;
+}
+
+static void inspected(void *userdata, const struct oneshot_result *result)
+{
+    struct ownpod *ownpod = userdata;
+
+    if (is_gone(result) && fetch_again(ownpod))
+        return;
+    bool is_known = result->result == 0 && keep_manifest(ownpod, result->out) == 0;
+
+    image_over(ownpod, result, is_known ? NULL : "rkt has printed no manifest of it");
+}
+
 /* One after the other. */
 static void see_to_images(struct ownpod *ownpod)
 {
@@ -113,8 +126,7 @@ static void see_to_images(struct ownpod *ownpod)
         if (!known && is_id(image.name) && keep_id(ownpod, image.name, image.name) == 0)
             continue;
         if (!known) {
-            ownrun_tell_step(ownpod, "image %s: fetching", image.name);
-            ownpod->fetch = ownunits_fetch(ownpod, &image, fetched);
+            fetch(ownpod, &image);
             return;
         }
         if (!json_object_get(known, "manifest")) {

@@ -225,14 +225,21 @@ static void a_kubernetes_pod_is_fetched_and_run(void **state)
     ctl("rm", "kube", 0, "removing");
 }
 
-/* As a kubelet does that clears away what it does not know. */
-static void remove_image(const char *name)
+/* The image that it is known to have; to free(). */
+static char *image_of(const char *name)
 {
     CLEANUP(json_decrefp) json_t *own = read_json(file_of(name));
     const json_t *image = json_object_get(json_object_get(own, "images"), "/run/node/busybox.aci");
+
+    return strdup(field(image, "id"));
+}
+
+/* As a kubelet does that clears away what it does not know. */
+static void remove_image(const char *name)
+{
+    CLEANUP(freep) char *id = image_of(name);
     CLEANUP(result_deinit)
-    struct result result =
-        run(rkt_program(), GLOBAL_OPTIONS, "image", "rm", field(image, "id"), NULL);
+    struct result result = run(rkt_program(), GLOBAL_OPTIONS, "image", "rm", id, NULL);
 
     assert_int_equal(result.status, 0);
 }
@@ -251,6 +258,69 @@ static void an_image_that_is_gone_is_fetched_again(void **state)
     ctl("stop", "kube", 0, "stopping");
     make_rkt_slow("*' fetch '*", "exit 1");
     ctl("run", write_kubernetes_pod("kube"), 0, "reading its manifest");
+    ctl("rm", "kube", 0, "removing");
+}
+
+static void break_rkt(bool is_broken)
+{
+    if (is_broken)
+        write_text("/run/node/broken", "");
+    else
+        unlink("/run/node/broken");
+}
+
+/* Nothing but rkt's word says that an image is gone: else what is at its name now would come in its
+ * place, although it is there. */
+static void an_image_that_cannot_be_looked_at_is_not_fetched_again(void **state)
+{
+    static const struct {
+        const char *failure, *words;
+    } rows[] = {
+        {"echo cat-manifest: input/output error >&2; exit 254",
+         "image /run/node/busybox.aci: cat-manifest: input/output error"},
+        {"exit 203", "image /run/node/busybox.aci: failed"},
+        {"kill $$", "image /run/node/busybox.aci: failed"},
+    };
+    char commands[256];
+
+    (void)state;
+    ctl("run", write_kubernetes_pod("kube"), 0, "started");
+    CLEANUP(freep) char *before = image_of("kube");
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+        ctl("stop", "kube", 0, "stopping");
+        snprintf(commands, sizeof(commands),
+                 "case \"$*\" in *' fetch '*) echo >>/run/node/fetched ;; esac; "
+                 "[ ! -e /run/node/broken ] || { rm /run/node/broken; %s; }",
+                 rows[i].failure);
+        make_rkt_slow("*' fetch '* | *' cat-manifest '*", commands);
+        break_rkt(true);
+        ctl("run", write_kubernetes_pod("kube"), 1, rows[i].words);
+        assert_false(is_there("/run/node/broken"));
+        ctl("run", write_kubernetes_pod("kube"), 0, "started");
+        assert_false(is_there("/run/node/fetched"));
+        CLEANUP(freep) char *after = image_of("kube");
+        assert_string_equal(after, before);
+    }
+    ctl("rm", "kube", 0, "removing");
+}
+
+/* It may come back without a fetch. */
+static void what_is_known_of_an_image_is_kept_until_it_is_fetched(void **state)
+{
+    (void)state;
+    ctl("run", write_kubernetes_pod("kube"), 0, "started");
+    CLEANUP(freep) char *before = image_of("kube");
+    ctl("stop", "kube", 0, "stopping");
+    remove_image("kube");
+    make_rkt_slow("*' fetch '*", "echo no network >&2; exit 254");
+    ctl("run", write_kubernetes_pod("kube"), 1, "image /run/node/busybox.aci: no network");
+    CLEANUP(result_deinit)
+    struct result result =
+        run(rkt_program(), GLOBAL_OPTIONS, "fetch", "/run/node/busybox.aci", NULL);
+    assert_int_equal(result.status, 0);
+    ctl("run", write_kubernetes_pod("kube"), 0, "started");
+    CLEANUP(freep) char *after = image_of("kube");
+    assert_string_equal(after, before);
     ctl("rm", "kube", 0, "removing");
 }
 
@@ -381,14 +451,6 @@ static void each_step_is_told_when_it_begins(void **state)
     assert_false(has_rktpods());
     ctl("run", write_manifest("slow", "exec sleep 1000"), 0, "starting gantry-slow.service");
     ctl("rm", "slow", 0, "stopping gantry-slow.service");
-}
-
-static void break_rkt(bool is_broken)
-{
-    if (is_broken)
-        write_text("/run/node/broken", "");
-    else
-        unlink("/run/node/broken");
 }
 
 static void a_restart_that_fails_is_tried_again(void **state)
@@ -556,6 +618,8 @@ int main(void)
         TEST(one_that_would_hold_up_gantryd_is_refused),
         TEST(a_kubernetes_pod_is_fetched_and_run),
         TEST(an_image_that_is_gone_is_fetched_again),
+        TEST(an_image_that_cannot_be_looked_at_is_not_fetched_again),
+        TEST(what_is_known_of_an_image_is_kept_until_it_is_fetched),
         TEST(rkt_has_time_for_images),
         TEST(the_name_of_a_failed_run_is_free),
         TEST(what_rkt_prints_is_looked_at),
