@@ -111,17 +111,6 @@ void ctl(const char *verb, const char *argument, int status, const char *words)
     expect_ctl("--json", verb, argument, status, words);
 }
 
-json_t *explain(const char *name)
-{
-    static json_t *reply;
-
-    json_decref(reply);
-    reply = api_call("io.gantry.Node.Explain", json_pack("{s:s}", "pod", name));
-    if (json_object_get(reply, "error"))
-        return NULL;
-    return json_object_get(json_object_get(reply, "parameters"), "pod");
-}
-
 bool is_in_state(const char *name, const char *state, bool is_stopped)
 {
     const json_t *pod = explain(name);

@@ -41,8 +41,6 @@ pid_t start_ctl(const char *verb, const char *argument);
 /* Whether one has printed these words by now. */
 bool has_printed(const char *verb, const char *words);
 
-/* The pod as gantryd knows it; borrowed until the next call. NULL if it does not. */
-json_t *explain(const char *name);
 bool is_in_state(const char *name, const char *state, bool is_stopped);
 int64_t restarts_of(const char *name);
 /* The process of its newest run. */

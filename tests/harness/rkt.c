@@ -138,6 +138,38 @@ pid_t rkt_run(const char *uuid)
     return start_argv(node_built("rkt"), argv);
 }
 
+struct result rkt_enter(const char *uuid, const char *script)
+{
+    return run(node_built("rkt"), GLOBAL_OPTIONS, "enter", uuid, "/bin/sh", "-c", script, NULL);
+}
+
+/* rkt enters an app's root before all is mounted there. */
+static bool can_enter(const char *uuid)
+{
+    CLEANUP(result_deinit) struct result result = rkt_enter(uuid, "test -e /proc/self/mounts");
+
+    return result.status == 0;
+}
+
+pid_t rkt_start(const char *uuid)
+{
+    pid_t pid = rkt_run(uuid);
+
+    wait_for(can_enter(uuid));
+    return pid;
+}
+
+json_t *explain(const char *name)
+{
+    static json_t *reply;
+
+    json_decref(reply);
+    reply = api_call("io.gantry.Node.Explain", json_pack("{s:s}", "pod", name));
+    if (json_object_get(reply, "error"))
+        return NULL;
+    return json_object_get(json_object_get(reply, "parameters"), "pod");
+}
+
 char *rkt_uuid(const struct result *result)
 {
     if (result->status != 0 || strlen(result->out) != 37)

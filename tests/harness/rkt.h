@@ -41,9 +41,18 @@ struct result rkt_prepare(const json_t *manifest, ...) __attribute__((sentinel))
 /* Begins run-prepared. Return: the process, which is the pod's. */
 pid_t rkt_run(const char *uuid);
 
+/* Has the app of the pod that runs run a script, through the drop-in. */
+struct result rkt_enter(const char *uuid, const char *script);
+
+/* Begins run-prepared, and waits until the pod can be entered. Return: as rkt_run(). */
+pid_t rkt_start(const char *uuid);
+
 /* The UUID that prepare printed; the test fails if it printed something else. Return: a string to
  * free(). */
 char *rkt_uuid(const struct result *result);
+
+/* The pod as gantryd knows it; borrowed until the next call. NULL if it does not. */
+json_t *explain(const char *name);
 
 /* Prepares and runs it; waits for its end. Return: the UUID, to free(), and the exit status. */
 char *rkt_launch(const json_t *manifest, int *statusp);

@@ -107,27 +107,6 @@ static char *prepare(const json_t *manifest, char *stage1)
     return rkt_uuid(&result);
 }
 
-static struct result enter(const char *uuid, const char *script)
-{
-    return run(node_built("rkt"), GLOBAL_OPTIONS, "enter", uuid, "/bin/sh", "-c", script, NULL);
-}
-
-/* rkt enters an app's root before all is mounted there. */
-static bool can_enter(const char *uuid)
-{
-    CLEANUP(result_deinit) struct result result = enter(uuid, "test -e /proc/self/mounts");
-
-    return result.status == 0;
-}
-
-static pid_t start(const char *uuid)
-{
-    pid_t pid = rkt_run(uuid);
-
-    wait_for(can_enter(uuid));
-    return pid;
-}
-
 static void end(pid_t pid, const char *uuid)
 {
     kill(pid, SIGTERM);
@@ -140,7 +119,7 @@ static void end(pid_t pid, const char *uuid)
 /* What the script prints in the running app. */
 static void app_sees(const char *uuid, const char *script, const char *out)
 {
-    CLEANUP(result_deinit) struct result result = enter(uuid, script);
+    CLEANUP(result_deinit) struct result result = rkt_enter(uuid, script);
 
     if (result.status != 0 || strcmp(result.out, out) != 0)
         fail_msg("%s: %d: %s%s", script, result.status, result.out, result.err);
@@ -162,7 +141,7 @@ static void mounts_below_one_another_are_had_without_it(void **state)
 
     (void)state;
     CLEANUP(freep) char *uuid = prepare(manifest, NULL);
-    pid_t pid = start(uuid);
+    pid_t pid = rkt_start(uuid);
     app_sees(uuid, "ls /data /data/sub", "/data:\nsub\n\n/data/sub:\nof-b\n");
     assert_false(is_there("/srv/a/sub/of-b"));
     was_noted("namespaces: warning: hostPID cannot be had, the pod runs without it: under "
@@ -241,7 +220,7 @@ static void what_is_mounted_for_it_goes_and_nothing_else(void **state)
     unsigned n = count_mounts();
 
     CLEANUP(freep) char *uuid = prepare(manifest, NULL);
-    pid_t pid = start(uuid);
+    pid_t pid = rkt_start(uuid);
     was_noted("runs under " FLY);
     app_sees(uuid, "touch /part/of-app; touch /secret/of-app 2>&1 || true",
              "touch: /secret/of-app: Read-only file system\n");
@@ -268,7 +247,7 @@ static void of_a_gpu_only_the_driver_is_mounted(void **state)
     gantryd_start();
     assert_int_equal(mknod(GPU, S_IFCHR | 0666, makedev(1, 3)), 0);
     CLEANUP(freep) char *uuid = prepare(manifest, NULL);
-    pid_t pid = start(uuid);
+    pid_t pid = rkt_start(uuid);
     was_noted("gpus: container app has GPU 0; stage1-fly mounts none, it has the host's /dev");
     app_sees(uuid, "echo $NVIDIA_VISIBLE_DEVICES; cat /usr/local/nvidia/*; test -c " GPU,
              "0\ndriver");

@@ -453,14 +453,20 @@ static void each_step_is_told_when_it_begins(void **state)
     ctl("rm", "slow", 0, "stopping gantry-slow.service");
 }
 
-static void a_restart_that_fails_is_tried_again(void **state)
+/* A pod that ran, and cannot be started again before break_rkt(false). */
+static void begin_lame(void)
 {
-    (void)state;
     break_rkt(false);
     make_rkt_slow("*' prepare '*", "[ ! -e /run/node/broken ] || { echo broken >&2; exit 254; }");
     ctl("run", write_manifest("lame", "exec sleep 1000"), 0, "started");
     break_rkt(true);
     kill(pid_of("lame"), SIGTERM);
+}
+
+static void a_restart_that_fails_is_tried_again(void **state)
+{
+    (void)state;
+    begin_lame();
     journal_wait("MESSAGE_ID", id_of(MESSAGE_NO_START), "GANTRY_REASON", "prepare: broken", NULL);
     break_rkt(false);
     wait_for(restarts_of("lame") == 1 && is_in_state("lame", "running", false));
@@ -470,12 +476,8 @@ static void a_restart_that_fails_is_tried_again(void **state)
 static void a_reset_ends_the_wait_of_a_failed_start(void **state)
 {
     (void)state;
-    break_rkt(false);
     node_configure("[BackOff]\nInitial=1h\nMax=1h\n");
-    make_rkt_slow("*' prepare '*", "[ ! -e /run/node/broken ] || { echo broken >&2; exit 254; }");
-    ctl("run", write_manifest("lame", "exec sleep 1000"), 0, "started");
-    break_rkt(true);
-    kill(pid_of("lame"), SIGTERM);
+    begin_lame();
     journal_wait("MESSAGE_ID", id_of(MESSAGE_NO_START), NULL);
     wait_for(json_integer_value(json_object_get(explain("lame"), "heldUSec")) > 0);
     expect_ctl("--no-pager", "list", NULL, 0, " 59m");
@@ -493,12 +495,8 @@ static void a_reset_ends_the_wait_of_a_failed_start(void **state)
 static void another_configuration_holds_for_a_failed_start(void **state)
 {
     (void)state;
-    break_rkt(false);
     node_configure("[BackOff]\nInitial=1h\nMax=1h\n");
-    make_rkt_slow("*' prepare '*", "[ ! -e /run/node/broken ] || { echo broken >&2; exit 254; }");
-    ctl("run", write_manifest("lame", "exec sleep 1000"), 0, "started");
-    break_rkt(true);
-    kill(pid_of("lame"), SIGTERM);
+    begin_lame();
     wait_for(json_integer_value(json_object_get(explain("lame"), "heldUSec")) > 0);
     break_rkt(false);
     node_configure("[BackOff]\nInitial=300ms\nMax=600ms\n");

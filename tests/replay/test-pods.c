@@ -43,18 +43,6 @@ static json_t *manifest_of(const char *name, const char *hash, const char *scrip
     return manifest;
 }
 
-/* The pod as gantryd knows it; borrowed until the next call. NULL if it does not. */
-static json_t *explain(const char *name)
-{
-    static json_t *reply;
-
-    json_decref(reply);
-    reply = api_call("io.gantry.Node.Explain", json_pack("{s:s}", "pod", name));
-    if (json_object_get(reply, "error"))
-        return NULL;
-    return json_object_get(json_object_get(reply, "parameters"), "pod");
-}
-
 static int64_t number(const json_t *object, const char *name)
 {
     return json_integer_value(json_object_get(object, name));

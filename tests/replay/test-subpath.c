@@ -97,28 +97,6 @@ static char *prepare(const json_t *manifest)
     return rkt_uuid(&result);
 }
 
-static struct result enter(const char *uuid, const char *script)
-{
-    return run(node_built("rkt"), GLOBAL_OPTIONS, "enter", uuid, "/bin/sh", "-c", script, NULL);
-}
-
-/* rkt enters an app's root before all is mounted there. */
-static bool can_enter(const char *uuid)
-{
-    CLEANUP(result_deinit) struct result result = enter(uuid, "test -e /proc/self/mounts");
-
-    return result.status == 0;
-}
-
-/* Begins to run it, and waits until it does. */
-static pid_t start(const char *uuid)
-{
-    pid_t pid = rkt_run(uuid);
-
-    wait_for(can_enter(uuid));
-    return pid;
-}
-
 static void stop(pid_t pid)
 {
     assert_int_equal(kill(pid, SIGTERM), 0);
@@ -128,7 +106,7 @@ static void stop(pid_t pid)
 /* In the running app, that comes of it. */
 static void app_sees(const char *uuid, const char *script, const char *out)
 {
-    CLEANUP(result_deinit) struct result result = enter(uuid, script);
+    CLEANUP(result_deinit) struct result result = rkt_enter(uuid, script);
 
     if (strcmp(result.out, out) != 0)
         fail_msg("%s: \"%s\", %s", script, result.out, result.err);
@@ -184,7 +162,7 @@ static void an_app_sees_the_subpath_and_nothing_else(void **state)
 
     wait_for(old_folder_is_gone());
     leave_old_folder();
-    pid_t pid = start(uuid);
+    pid_t pid = rkt_start(uuid);
     app_sees(uuid, "ls -A /data", "file\n");
     app_sees(uuid, "ls -d /data/../secret 2>/dev/null || echo none", "none\n");
     /* what the kernel says that it is */
@@ -224,7 +202,7 @@ static void files_sockets_setgid_roots_and_read_only_volumes_work(void **state)
     assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
 
     CLEANUP(freep) char *uuid = prepare(manifest);
-    pid_t pid = start(uuid);
+    pid_t pid = rkt_start(uuid);
     app_sees(uuid, "cat /file; echo more >>/file", "text\n");
     CLEANUP(freep) char *text = read_text("/srv/v/file");
     assert_string_equal(text, "text\nmore\n");
